@@ -1,0 +1,89 @@
+"""Every error that imgcat raises on purpose, each with its exit code.
+
+    CatalogError                    1   something failed
+    ├── UsageError                  2   the request makes no sense as given
+    ├── Refused                     4   an action was refused, wholly or in part
+    ├── CatalogUnusable             5   there is no catalog there, or not one we may touch
+    │   ├── CatalogAbsent           5   no file
+    │   ├── CatalogForeign          5   a file, but not ours
+    │   ├── CatalogNewer            5   made by a later imgcat
+    │   └── CatalogDamaged          5   ours, and broken
+    ├── CatalogReadOnly             1   ours, sound, and not writable here
+    ├── DiskFull                    1   no room to write the catalog
+    └── Busy                        6   somebody else holds a lock for too long
+
+The message of each is one line for a person: what failed, which file, why, what to do.
+A file that cannot be decoded is none of these: it is a ``model.Failure``, a value.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns to its caller."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    INCOMPLETE = 3  # done, but part of the tree could not be read
+    REFUSED = 4
+    UNUSABLE = 5
+    BUSY = 6
+    GAVE_UP = 70
+    INTERRUPTED = 130
+
+
+class CatalogError(Exception):
+    """Something failed; the message says what, where, why and what to do."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(CatalogError):
+    """The request makes no sense as given."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Refused(CatalogError):  # noqa: N818 - reads as what happened
+    """An action was refused, wholly or in part."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class CatalogUnusable(CatalogError):  # noqa: N818 - reads as what happened
+    """There is no catalog there, or not one that may be touched."""
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class CatalogAbsent(CatalogUnusable):
+    """No catalog file exists yet."""
+
+
+class CatalogForeign(CatalogUnusable):
+    """The file is not an imgcat catalog; it was not written to."""
+
+
+class CatalogNewer(CatalogUnusable):
+    """The catalog was made by a later imgcat; it was not written to."""
+
+
+class CatalogDamaged(CatalogUnusable):
+    """The catalog is ours and broken: SQLite says corrupt, or it lost its header."""
+
+
+class CatalogReadOnly(CatalogError):  # noqa: N818 - reads as what happened
+    """The catalog cannot be written here."""
+
+
+class DiskFull(CatalogError):  # noqa: N818 - reads as what happened
+    """There is no room left to write the catalog."""
+
+
+class Busy(CatalogError):  # noqa: N818 - reads as what happened
+    """Another process holds a lock for longer than is worth waiting."""
+
+    exit_code = ExitCode.BUSY

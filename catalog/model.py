@@ -1,0 +1,192 @@
+"""The records that travel between the rooms of the house. No behaviour beyond their own fields.
+
+Names and paths are bytes, as the operating system gives them. Times are integers in
+nanoseconds since 1970. Hashes are unsigned 64-bit integers: only ``store`` knows that
+SQLite keeps them signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+HASH_BITS = 64
+SIGNATURE_SIDE = 32  # a signature is SIGNATURE_SIDE x SIGNATURE_SIDE bytes of grey, row by row
+
+
+class Stamp(NamedTuple):
+    """What ``lstat`` says of a file, as far as it tells whether the bytes may have changed.
+
+    The device number is not part of it: it changes when a drive is plugged in again.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class HashKind(StrEnum):
+    """The 64-bit hashes a picture can be compared by; the names are those of ImageHash."""
+
+    PHASH = "phash"
+    DHASH = "dhash"
+    AHASH = "ahash"
+    WHASH = "whash"
+
+
+class Recipe(StrEnum):
+    """Which pixels the hashes were made of.
+
+    Hashes of different recipes differ by a bit or two, so each content says which one
+    made it. The number at the end rises whenever the pixels of that recipe change.
+    """
+
+    REDUCED = "reduced-1"  # decoded at the smallest scale that is enough
+    FULL = "full-1"  # ImageHash's own values on full-size, upright pixels
+
+
+class Reason(StrEnum):
+    """Why a file has no fingerprint."""
+
+    UNSUPPORTED = "unsupported"  # no picture, or no format we read
+    NEEDS_EXTRA = "needs an extra"  # a format that an optional package would read
+    TRUNCATED = "truncated"  # the end is missing
+    DAMAGED = "damaged"  # the decoder gave up on it
+    TOO_LARGE = "too large"  # beyond the limits of imaging.limits
+    CRASHED = "crashed the decoder"  # took its process down, twice
+    TIMED_OUT = "took too long"  # and was stopped, twice
+    UNREADABLE = "cannot be read"  # permission or I/O: the disk's fault, not the file's
+    UNSTABLE = "keeps changing"  # it changed each time it was read
+    NOT_REGULAR = "not a regular file"  # pipe, socket, device, link
+    VANISHED = "vanished"  # gone between listing and reading: no problem at all
+
+    @property
+    def passing(self) -> bool:
+        """Whether the next look may well succeed although the stamps are the same."""
+        return self in (Reason.UNREADABLE, Reason.UNSTABLE, Reason.VANISHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """All that one decode gives: what the bytes of a picture are, whatever its name."""
+
+    digest: bytes  # BLAKE3 of all bytes, 32 long: the identity of the content
+    size: int  # bytes
+    format: str  # as Pillow names it: "JPEG", "HEIF", ...
+    width: int  # pixels, upright (EXIF orientation applied)
+    height: int
+    orientation: int  # 1-8, as written in the file's EXIF; 1 where it says nothing
+    taken_at: str | None  # ISO 8601 from EXIF, with sub-seconds and offset where given
+    camera: str | None  # "Make Model" from EXIF
+    phash: int
+    dhash: int
+    ahash: int
+    signature: bytes  # SIGNATURE_SIDE**2 grey values of the upright picture
+    flat: bool  # too little contrast to be evidence of anything
+    frames: int  # 1, or more for animations, pages, and pictures with a video appended
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class SameBytes:
+    """The file was read again and holds the bytes it held before: nothing was decoded."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file without a fingerprint. It is counted and shown, and never matches anything."""
+
+    reason: Reason
+    detail: str = ""  # one line, for a person
+
+
+Outcome: TypeAlias = Fingerprint | SameBytes | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file, read once between two equal stamps.
+
+    ``stamp`` is the one seen before the first byte was read; None when there was none to see.
+    ``begun_ns`` is the clock before the file was opened: what changed shortly before it may
+    have changed shortly after it under the same stamp.
+    """
+
+    stamp: Stamp | None
+    begun_ns: int
+    outcome: Outcome
+
+
+class Kind(StrEnum):
+    """How two photos of a group relate, weakest last."""
+
+    IDENTICAL = "identical"  # equal bytes
+    SAME = "same"  # one picture, verified
+    SIMILAR = "similar"  # looks alike, verified
+    HASH = "hash"  # close hashes, nothing verified
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One file with the content it holds, as queries give it."""
+
+    path: bytes
+    stamp: Stamp
+    filesystem: int  # equal (filesystem, inode) is one file under several names
+    content: int  # id of the content; equal for identical bytes
+    digest: bytes
+    format: str
+    width: int
+    height: int
+    orientation: int
+    taken_at: str | None
+    camera: str | None
+    flat: bool
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A photo and how it relates to the one it was compared with.
+
+    ``distance`` counts differing bits of the hash the query used; ``score`` runs from 0 to 1.
+    ``orientation`` is the EXIF orientation that turns this photo onto the other.
+    """
+
+    photo: Photo
+    kind: Kind
+    distance: int
+    score: float
+    orientation: int = 1
+    same_file: bool = False  # another name (hard link) of the photo it was compared with
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A star: every match was compared with the kept photo."""
+
+    keep: Photo
+    keep_reason: str
+    matches: tuple[Match, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The weakest kind among the matches."""
+        order = list(Kind)
+        return max((m.kind for m in self.matches), key=order.index)
+
+    @property
+    def score(self) -> float:
+        """The worst score among the matches."""
+        return min(m.score for m in self.matches)
+
+    @property
+    def reclaimable(self) -> int:
+        """Bytes that would be free if only the kept photo stayed; each file counts once."""
+        kept = (self.keep.filesystem, self.keep.stamp.inode)
+        files = {(m.photo.filesystem, m.photo.stamp.inode): m.photo.stamp.size for m in self.matches}
+        return sum(size for file, size in files.items() if file != kept)
