@@ -7,6 +7,7 @@ SQLite keeps them signed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -188,5 +189,108 @@ class Group:
     def reclaimable(self) -> int:
         """Bytes that would be free if only the kept photo stayed; each file counts once."""
         kept = (self.keep.filesystem, self.keep.stamp.inode)
-        files = {(m.photo.filesystem, m.photo.stamp.inode): m.photo.stamp.size for m in self.matches}
+        files = {
+            (m.photo.filesystem, m.photo.stamp.inode): m.photo.stamp.size for m in self.matches
+        }
         return sum(size for file, size in files.items() if file != kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two photos whose chosen hashes are close, as brute force over the catalog finds them."""
+
+    first: Photo
+    second: Photo
+    distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What ``dupes`` answers. ``fresh`` only where the answer is known to match the disk."""
+
+    groups: tuple[Group, ...]
+    pairs: Iterable[Pair] | None = None  # only when asked for; may be long, so it may stream
+    fresh: bool = False
+
+    @property
+    def photos(self) -> int:
+        """How many photos stand in groups, the kept ones included."""
+        return sum(1 + len(group.matches) for group in self.groups)
+
+    @property
+    def reclaimable(self) -> int:
+        """Bytes over all groups."""
+        return sum(group.reclaimable for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What ``similar`` answers: matches of one picture, best first."""
+
+    query: bytes  # path of the picture asked about
+    matches: tuple[Match, ...]
+    flat: bool = False  # the picture carries no evidence: only identical bytes were looked for
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that is in the tree and has no fingerprint."""
+
+    path: bytes
+    size: int
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootState:
+    """One folder the catalog follows."""
+
+    path: bytes
+    online: bool
+    photos: int
+    problems: int
+    missing: int
+    last_scan_ns: int | None  # begin of the last complete scan; None before the first
+    why_offline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What ``status`` answers."""
+
+    catalog: bytes  # path of the catalog file
+    size: int  # bytes on disk, write-ahead log included
+    photos: int
+    contents: int
+    problems: int
+    missing: int
+    recipe: Recipe
+    other_recipe: int  # photos whose hashes another recipe made
+    roots: tuple[RootState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one index run did, in files."""
+
+    roots: tuple[bytes, ...]
+    scanned: int
+    unchanged: int
+    added: int
+    changed: int
+    moved: int
+    missing: int
+    failed: int
+    seconds: float
+    problems: int = 0  # files known not to be readable, older ones included
+    offline: tuple[bytes, ...] = ()  # folders that are not there now; their photos are kept
+    unreadable: tuple[tuple[bytes, str], ...] = ()  # folders that could not be listed, and why
+    notes: tuple[str, ...] = ()  # what a person should know besides
+    interrupted: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every folder could be listed and every file be opened."""
+        return not self.unreadable and not self.interrupted
