@@ -7,6 +7,7 @@ SQLite keeps them signed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,15 @@ from typing import NamedTuple, TypeAlias
 
 HASH_BITS = 64
 SIGNATURE_SIDE = 32  # a signature is SIGNATURE_SIDE x SIGNATURE_SIDE bytes of grey, row by row
+
+
+def signed64(value: int) -> int:
+    """``value`` wrapped into the 64 signed bits that SQLite stores.
+
+    Inode numbers use the top bit on some file systems, and times beyond the year 2262
+    (a camera's broken clock, or mischief) do not fit. Only equality is asked of them.
+    """
+    return value if -(2**63) <= value < 2**63 else (value + 2**63) % 2**64 - 2**63
 
 
 class Stamp(NamedTuple):
@@ -26,6 +36,16 @@ class Stamp(NamedTuple):
     mtime_ns: int
     ctime_ns: int
     inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """The stamp of a file with this status."""
+        return cls(
+            status.st_size,
+            signed64(status.st_mtime_ns),
+            signed64(status.st_ctime_ns),
+            signed64(status.st_ino),
+        )
 
 
 class HashKind(StrEnum):
@@ -62,6 +82,7 @@ class Reason(StrEnum):
     UNSTABLE = "keeps changing"  # it changed each time it was read
     NOT_REGULAR = "not a regular file"  # pipe, socket, device, link
     VANISHED = "vanished"  # gone between listing and reading: no problem at all
+    NOT_A_PICTURE = "not a picture"  # and its name does not say it is: no problem either
 
     @property
     def passing(self) -> bool:

@@ -1,0 +1,10 @@
+"""The catalog file. Nothing outside this folder knows that it is SQLite.
+
+locks       who may write, and who waits
+schema      the tables, as one commented SQL text
+opening     is it ours, sound, ours to read: the door to the file
+migrations  from an older schema to this one, with a backup first
+database    connections, transactions, and what SQLite's errors mean
+folders, photos, contents, roots
+            what the rows mean
+"""

@@ -1,0 +1,82 @@
+"""What the bytes of a picture are: one row a content, however many files hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from catalog.model import Fingerprint, HashKind, signed64
+from catalog.store.database import Database, Writer
+
+_COLUMNS: Final = (
+    "digest, size, format, width, height, orientation, taken_at, camera, "
+    "phash, dhash, ahash, flat, frames, recipe"
+)
+_UPDATES: Final = ", ".join(
+    f"{column.strip()} = excluded.{column.strip()}" for column in _COLUMNS.split(",")[1:]
+)
+STORED_HASHES: Final = (HashKind.PHASH, HashKind.DHASH, HashKind.AHASH)
+
+
+def unsigned64(value: int) -> int:
+    """A stored hash as the unsigned number it is; inverse of ``signed64`` for hashes."""
+    return value & (2**64 - 1)
+
+
+def save(writer: Writer, fingerprint: Fingerprint) -> int:
+    """Store what the bytes are; returns the id of the content. Known bytes are refreshed."""
+    content: int = writer.value(
+        f"INSERT INTO content ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+        f"ON CONFLICT (digest) DO UPDATE SET {_UPDATES} RETURNING id",
+        (
+            fingerprint.digest,
+            fingerprint.size,
+            fingerprint.format,
+            fingerprint.width,
+            fingerprint.height,
+            fingerprint.orientation,
+            fingerprint.taken_at,
+            fingerprint.camera,
+            signed64(fingerprint.phash),
+            signed64(fingerprint.dhash),
+            signed64(fingerprint.ahash),
+            fingerprint.flat,
+            fingerprint.frames,
+            fingerprint.recipe,
+        ),
+    )
+    writer.run(
+        "INSERT OR REPLACE INTO signature (content, pixels) VALUES (?, ?)",
+        (content, fingerprint.signature),
+    )
+    return content
+
+
+def delete_unused(writer: Writer, contents: Iterable[int]) -> None:
+    """Drop those of these contents that no file holds any more."""
+    writer.run_many(
+        "DELETE FROM content WHERE id = ? "
+        "AND NOT EXISTS (SELECT 1 FROM photo WHERE photo.content = content.id)",
+        [(content,) for content in contents],
+    )
+
+
+def count(database: Database) -> int:
+    """How many different contents are stored."""
+    return int(database.value("SELECT count(*) FROM content"))
+
+
+def signatures(database: Database, contents: Iterable[int]) -> dict[int, bytes]:
+    """The 32 x 32 grey values of these contents, by content id."""
+    found: dict[int, bytes] = {}
+    for content in contents:
+        pixels = database.value("SELECT pixels FROM signature WHERE content = ?", (content,))
+        if pixels is not None:
+            found[content] = pixels
+    return found
+
+
+def with_digest(writer: Writer, digest: bytes) -> int | None:
+    """The content that these bytes are, if it is stored."""
+    content: int | None = writer.value("SELECT id FROM content WHERE digest = ?", (digest,))
+    return content

@@ -1,0 +1,190 @@
+"""Folders and roots: the places of photos, as a tree of rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from catalog.store.database import Database, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """A folder as stored. ``parent`` is None for the top of a root, whose name is its path."""
+
+    id: int
+    parent: int | None
+    name: bytes
+    filesystem: str  # identity of the file system it was on
+    inode: int
+    unreadable: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RootRow:
+    """A folder that a person named. ``filters`` is what they wanted in and out."""
+
+    id: int
+    folder: int
+    path: bytes
+    filters: dict[str, object] = field(default_factory=dict)
+    last_scan: int | None = None
+
+
+def all_folders(database: Database) -> list[FolderRow]:
+    """Every folder row, parents not necessarily first."""
+    return [
+        FolderRow(*row)
+        for row in database.rows(
+            "SELECT folder.id, parent, name, identity, inode, unreadable "
+            "FROM folder JOIN filesystem ON filesystem.id = folder.filesystem"
+        )
+    ]
+
+
+def all_roots(database: Database | Writer) -> list[RootRow]:
+    """Every root, by path."""
+    rows = database.rows(
+        "SELECT root.id, folder.id, folder.name, filters, last_scan "
+        "FROM root JOIN folder ON folder.id = root.folder ORDER BY folder.name"
+    )
+    return [
+        RootRow(root, folder, name or b"/", json.loads(filters), last_scan)
+        for root, folder, name, filters, last_scan in rows
+    ]
+
+
+def filesystem_id(writer: Writer, identity: str) -> int:
+    """The row of a file system, made if need be."""
+    writer.run("INSERT OR IGNORE INTO filesystem (identity) VALUES (?)", (identity,))
+    return int(writer.value("SELECT id FROM filesystem WHERE identity = ?", (identity,)))
+
+
+def add_folder(writer: Writer, parent: int | None, name: bytes, identity: str, inode: int) -> int:
+    """The row of a folder, made if need be; one that is there is brought up to date."""
+    found = writer.value("SELECT id FROM folder WHERE parent IS ? AND name = ?", (parent, name))
+    filesystem = filesystem_id(writer, identity)
+    if found is not None:
+        writer.run(
+            "UPDATE folder SET filesystem = ?, inode = ? WHERE id = ?",
+            (filesystem, inode, found),
+        )
+        return int(found)
+    return int(
+        writer.value(
+            "INSERT INTO folder (parent, name, filesystem, inode) VALUES (?,?,?,?) RETURNING id",
+            (parent, name, filesystem, inode),
+        )
+    )
+
+
+def move_folder(writer: Writer, folder: int, parent: int | None, name: bytes) -> None:
+    """Give a folder another place, with everything below it."""
+    writer.run("UPDATE folder SET parent = ?, name = ? WHERE id = ?", (parent, name, folder))
+
+
+def set_unreadable(writer: Writer, folder: int, why: str | None) -> None:
+    """Remember that a folder could not be listed (its photos are not offered), or that it can."""
+    writer.run("UPDATE folder SET unreadable = ? WHERE id = ?", (why, folder))
+
+
+def add_root(writer: Writer, folder: int, filters: dict[str, object]) -> int:
+    """Make a folder row the top of a new root."""
+    return int(
+        writer.value(
+            "INSERT INTO root (folder, filters) VALUES (?, ?) RETURNING id",
+            (folder, json.dumps(filters)),
+        )
+    )
+
+
+def set_filters(writer: Writer, root: int, filters: dict[str, object]) -> None:
+    """What a person wants in and out of a root from now on."""
+    writer.run("UPDATE root SET filters = ? WHERE id = ?", (json.dumps(filters), root))
+
+
+def delete_root(writer: Writer, root: int) -> None:
+    """Stop following a root; its folders and photos are the caller's to move or delete."""
+    writer.run("DELETE FROM root WHERE id = ?", (root,))
+
+
+def complete_scan(writer: Writer, root: int, begun_ns: int) -> None:
+    """Every folder of this root was listed by a scan that began then."""
+    writer.run("UPDATE root SET last_scan = ? WHERE id = ?", (begun_ns, root))
+
+
+def below(reader: Database | Writer, tops: Sequence[int]) -> list[int]:
+    """The ids of these folders and of all below them."""
+    rows = reader.rows(
+        "WITH RECURSIVE scope (id) AS (SELECT value FROM json_each(?) "
+        "UNION SELECT folder.id FROM folder JOIN scope ON folder.parent = scope.id) "
+        "SELECT id FROM scope",
+        (json.dumps(list(tops)),),
+    )
+    return [folder for (folder,) in rows]
+
+
+def delete_empty(writer: Writer, folders: Iterable[int]) -> None:
+    """Drop those of these folders that hold no photo row, no folder and are no root's top."""
+    for folder in sorted(folders, reverse=True):
+        current: int | None = folder
+        while current is not None:
+            parent = writer.value("SELECT parent FROM folder WHERE id = ?", (current,))
+            gone = writer.run(
+                "DELETE FROM folder WHERE id = ?1 "
+                "AND NOT EXISTS (SELECT 1 FROM photo WHERE folder = ?1) "
+                "AND NOT EXISTS (SELECT 1 FROM folder AS child WHERE child.parent = ?1) "
+                "AND NOT EXISTS (SELECT 1 FROM root WHERE root.folder = ?1)",
+                (current,),
+            )
+            current = parent if gone else None
+
+
+class Places:
+    """Paths of folder ids, looked up when asked for and remembered."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._paths: dict[int, bytes] = {}
+
+    def path(self, folder: int) -> bytes:
+        """The absolute path of a folder; '' for '/', so that joining with '/' is right."""
+        if folder not in self._paths:
+            rows = self._database.rows("SELECT parent, name FROM folder WHERE id = ?", (folder,))
+            parent, name = rows[0]
+            above = b"" if parent is None else self.path(parent) + b"/"
+            self._paths[folder] = above + name
+        return self._paths[folder]
+
+
+def find(database: Database, path: bytes) -> int | None:
+    """The row of the folder at this absolute path, if it is known."""
+    for root in all_roots(database):
+        relative = relative_to(path, root.path)
+        if relative is None:
+            continue
+        current: int | None = root.folder
+        for part in relative.split(b"/") if relative else []:
+            current = database.value(
+                "SELECT id FROM folder WHERE parent = ? AND name = ?", (current, part)
+            )
+            if current is None:
+                break
+        if current is not None:
+            return current
+    return None
+
+
+def relative_to(path: bytes, top: bytes) -> bytes | None:
+    """``path`` below ``top`` ('' for ``top`` itself), or None when it is elsewhere."""
+    if path == top:
+        return b""
+    prefix = top if top.endswith(b"/") else top + b"/"
+    return path[len(prefix) :] if path.startswith(prefix) else None
+
+
+def top_name(path: bytes) -> bytes:
+    """How the top of a root is named in its row."""
+    return b"" if path == b"/" else os.path.normpath(path)

@@ -1,0 +1,54 @@
+"""From the schema of an earlier release to this one.
+
+``STEPS[n]`` is the SQL that takes version n to n + 1. A backup is written with SQLite's
+own backup before the first step, and all steps are one transaction: a crash leaves the
+old schema or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+
+from catalog.errors import CatalogDamaged
+from catalog.store.opening import damage
+from catalog.store.schema import VERSION
+
+STEPS: Mapping[int, str] = {}  # version 1 is the first
+
+
+def migrate(connection: sqlite3.Connection, path: bytes) -> bytes | None:
+    """Bring an open catalog up to VERSION; returns the path of the backup, None if current.
+
+    The caller holds the write lock. Raises CatalogDamaged where no step leads on.
+    """
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found == VERSION:
+        return None
+    steps = [STEPS.get(version) for version in range(found, VERSION)]
+    if any(step is None for step in steps):
+        raise CatalogDamaged(damage(path, f"its schema version is {found}"))
+    backup = _back_up(connection, path, found)
+    script = "\n".join(step for step in steps if step is not None)
+    try:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return backup
+
+
+def _back_up(connection: sqlite3.Connection, path: bytes, version: int) -> bytes:
+    backup = path + time.strftime(f".backup-v{version}-%Y%m%d-%H%M%S").encode()
+    os.close(os.open(backup, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    target = sqlite3.connect(os.fsdecode(backup))
+    try:
+        connection.backup(target)
+    finally:
+        target.close()
+    return backup
