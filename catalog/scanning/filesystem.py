@@ -1,0 +1,109 @@
+"""Which file system a folder is on, by a name that outlives unplugging and rebooting.
+
+Device numbers change with the order in which drives are found. A drive that is not there
+must never be mistaken for a folder whose photos were deleted.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import Final
+
+_MOUNTS: Final = "/proc/self/mountinfo"
+_UUIDS: Final = "/dev/disk/by-uuid"
+# Their subvolumes share one UUID and count inodes each for itself; f_fsid tells them apart.
+_BY_FSID: Final = frozenset({"btrfs", "zfs", "bcachefs"})
+_KERNEL: Final = frozenset({"proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "debugfs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What stands at a path now. ``identity`` is None where there is no folder to list."""
+
+    identity: str | None
+    device: int = 0
+    inode: int = 0
+    empty: bool = False
+    why: str = ""  # where identity is None, or the folder cannot be listed
+
+
+def look(path: bytes) -> Presence:
+    """What stands at ``path``: the file system, and whether the folder holds anything."""
+    try:
+        status = os.lstat(path)
+        with os.scandir(path) as entries:
+            empty = next(entries, None) is None
+    except FileNotFoundError:
+        return Presence(None, why="it is not there")
+    except OSError as error:
+        return Presence(None, why=error.strerror or str(error))
+    return Presence(identity(path, status.st_dev), status.st_dev, status.st_ino, empty)
+
+
+def identity(path: bytes, device: int) -> str:
+    """The name of the file system with this device number, which ``path`` is on."""
+    return _identity(device, path) or f"device:{device:x}"
+
+
+def is_kernel_made(path: bytes) -> bool:
+    """Whether the files below are windows into the kernel, not files somebody keeps."""
+    return _mounts().get(os.lstat(path).st_dev, ("", ""))[0] in _KERNEL
+
+
+def forget_mounts() -> None:
+    """Look at the mount table anew at the next question."""
+    _mounts.cache_clear()
+    _known.clear()
+
+
+_known: dict[int, str | None] = {}
+
+
+def _identity(device: int, path: bytes) -> str | None:
+    if device not in _known:
+        _known[device] = _find_identity(device, path)
+    return _known[device]
+
+
+def _find_identity(device: int, path: bytes) -> str | None:
+    kind, source = _mounts().get(device, ("", ""))
+    if kind not in _BY_FSID:
+        if source.startswith("/dev/"):
+            uuid = _uuid_of(source)
+            if uuid:
+                return f"uuid:{uuid}"
+        elif ":" in source or source.startswith("//"):
+            return f"{kind}:{source}"  # a network share is what it is mounted from
+    try:
+        number = os.statvfs(path).f_fsid
+    except OSError:
+        return None
+    return f"fsid:{number:x}" if number else None
+
+
+def _uuid_of(source: str) -> str | None:
+    block = os.path.realpath(source)
+    try:
+        with os.scandir(_UUIDS) as entries:
+            return next((e.name for e in entries if os.path.realpath(e.path) == block), None)
+    except OSError:
+        return None
+
+
+@functools.cache
+def _mounts() -> dict[int, tuple[str, str]]:
+    """Device number -> (type, source), from Linux's mount table; empty elsewhere."""
+    found: dict[int, tuple[str, str]] = {}
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
+            for line in lines:
+                # "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
+                before, _, after = line.partition(" - ")
+                major, minor = before.split(" ")[2].split(":")
+                kind, source = after.split(" ")[:2]
+                found[os.makedev(int(major), int(minor))] = (kind, source)
+    except (OSError, ValueError, IndexError):
+        return {}
+    return found
