@@ -1,0 +1,234 @@
+"""A pool of processes in which a file that crashes, hangs or exhausts one costs that file only.
+
+``pebble.ProcessPool`` does the isolation: it knows which task a dead process held, and kills
+what overruns its time. Files travel in batches, because a message per file costs more than a
+small file; when a batch is lost, its files are run again one by one, and what is lost alone
+is reported as lost.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from catalog.errors import CatalogError
+from catalog.model import Reason
+from catalog.workers.confinement import confine
+
+_BATCH_FILES: Final = 16
+_BATCH_BYTES: Final = 48 << 20
+_IN_FLIGHT_PER_WORKER: Final = 3  # batches: one running, the rest so that none waits for us
+TIME_LIMIT: Final = 30.0  # seconds a file may take ...
+_SLOWEST_READ: Final = 2 << 20  # ... plus its bytes at this rate a second: a slow network share
+_STALLED: Final = 120.0  # seconds beyond every limit after which the pool itself is given up
+_RESTARTS: Final = 5
+# One thread of linear algebra a process: the pool is the parallelism, and each further thread
+# would take its own buffers out of the address space.
+_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1"}
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[Item]):
+    """One item to run the function on, with the bytes it will probably read."""
+
+    item: Item
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The process died, or had to be killed, on this item alone."""
+
+    reason: Reason
+    detail: str
+
+
+def run_all(
+    function: Callable[[Item], Result],
+    tasks: Iterable[Task[Item]],
+    *,
+    jobs: int,
+    warm_up: Callable[[], None] | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> Iterator[tuple[Item, Result | Lost]]:
+    """Run ``function`` over ``tasks`` in ``jobs`` processes; results come as they are done.
+
+    ``function`` and ``warm_up`` are importable by name. ``tasks`` is read only as far ahead as
+    keeps the processes busy. Leaving the iterator early ends the processes.
+    """
+    with _environment(_ONE_THREAD):
+        run = _Run(function, jobs, warm_up, time_limit)
+        try:
+            yield from run.results(tasks)
+        finally:
+            run.end()
+
+
+class _Run(Generic[Item, Result]):
+    """The state of one ``run_all``: which futures are under way, for which tasks."""
+
+    def __init__(
+        self,
+        function: Callable[[Item], Result],
+        jobs: int,
+        warm_up: Callable[[], None] | None,
+        time_limit: float,
+    ) -> None:
+        self._function = function
+        self._jobs = jobs
+        self._warm_up = warm_up
+        self._time_limit = time_limit
+        self._room = jobs * _IN_FLIGHT_PER_WORKER
+        self._flying: dict[Future[list[Result]], list[Task[Item]]] = {}
+        self._alone: collections.deque[Task[Item]] = collections.deque()
+        self._restarts = 0
+        self._pool = self._new_pool()
+
+    def results(self, tasks: Iterable[Task[Item]]) -> Iterator[tuple[Item, Result | Lost]]:
+        batches = _batches(tasks)
+        more = True
+        while more or self._flying or self._alone:
+            while self._alone and len(self._flying) < self._room:
+                self._launch([self._alone.popleft()])
+            while more and len(self._flying) < self._room:
+                batch = next(batches, None)
+                if batch is None:
+                    more = False
+                else:
+                    self._launch(batch)
+            if self._flying:
+                yield from self._landed()
+
+    def end(self) -> None:
+        """Stop every process, also one that is inside a decoder."""
+        stop: Callable[[], None] = self._pool.stop
+        stop()
+        self._pool.join()
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._jobs,
+            initializer=confine,
+            initargs=(os.getpid(), self._warm_up),
+            # A forked child would inherit SQLite connections, locks and threads.
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def _launch(self, batch: list[Task[Item]]) -> None:
+        with _interrupts_stay_here():
+            future = self._pool.schedule(
+                run_batch,
+                args=(self._function, [task.item for task in batch]),
+                timeout=self._limit(batch),
+            )
+        self._flying[future] = batch
+
+    def _limit(self, batch: list[Task[Item]]) -> float:
+        return self._time_limit + sum(task.size for task in batch) / _SLOWEST_READ
+
+    def _landed(self) -> Iterator[tuple[Item, Result | Lost]]:
+        patience = _STALLED + max(self._limit(batch) for batch in self._flying.values())
+        done, _ = wait(self._flying, timeout=patience, return_when=FIRST_COMPLETED)
+        if not done:
+            self._restart()
+        for future in done:
+            if future not in self._flying:
+                continue  # the pool broke meanwhile, and its tasks wait to be run alone
+            try:
+                values = future.result()
+            except BrokenProcessPool:
+                self._restart()
+            except Exception as error:  # whatever it is, it costs one file only
+                yield from self._failed(self._flying.pop(future), error)
+            else:
+                batch = self._flying.pop(future)
+                yield from zip((task.item for task in batch), values, strict=True)
+
+    def _failed(
+        self, batch: list[Task[Item]], error: Exception
+    ) -> Iterator[tuple[Item, Result | Lost]]:
+        if len(batch) > 1:
+            self._alone.extend(batch)
+        else:
+            yield batch[0].item, _lost(error, self._limit(batch))
+
+    def _restart(self) -> None:
+        """A new pool: this one lost all its processes, or does not answer any more."""
+        self._restarts += 1
+        if self._restarts > _RESTARTS:
+            raise CatalogError("the processes that read photos keep dying: see the system's log")
+        for batch in self._flying.values():
+            self._alone.extend(batch)
+        self._flying.clear()
+        self.end()
+        self._pool = self._new_pool()
+
+
+def _batches(tasks: Iterable[Task[Item]]) -> Iterator[list[Task[Item]]]:
+    batch: list[Task[Item]] = []
+    size = 0
+    for task in tasks:
+        if batch and (len(batch) == _BATCH_FILES or size + task.size > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(task)
+        size += task.size
+    if batch:
+        yield batch
+
+
+def run_batch(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    """What a worker process does with a batch."""
+    return [function(item) for item in items]
+
+
+def _lost(error: Exception, limit: float) -> Lost:
+    if isinstance(error, ProcessExpired):
+        code = error.exitcode or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return Lost(Reason.CRASHED, f"its process ended with {how}")
+    if isinstance(error, TimeoutError):
+        return Lost(Reason.TIMED_OUT, f"stopped after {limit:.0f} seconds")
+    return Lost(Reason.CRASHED, f"{type(error).__name__} inside the decoder")
+
+
+@contextlib.contextmanager
+def _interrupts_stay_here() -> Iterator[None]:
+    """Threads and processes started inside never see SIGINT: Ctrl-C is the parent's to handle.
+
+    A terminal sends it to the whole process group, also to a child that is still importing
+    and has not said yet that it wants to ignore it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
