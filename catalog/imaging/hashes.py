@@ -1,0 +1,72 @@
+"""The hashes and the signature of a grey picture. The bits are ImageHash's own.
+
+ImageHash begins each hash with a Lanczos resize: 32 x 32 for pHash, 9 x 8 for dHash, 8 x 8
+for aHash. That resize is made here, because only here is it known which part of a reduced
+image the picture fills; given an image of the very size it wants, ImageHash's own resize
+changes nothing. The signature is what pHash sees, so pHash follows exactly from it, in all
+eight orientations.
+"""
+
+from __future__ import annotations
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageStat
+
+from catalog.imaging.picture import Grey
+from catalog.model import SIGNATURE_SIDE
+
+FLAT_DEVIATION = 8.0  # of 255; below it a signature is no evidence of anything
+
+Signatures = npt.NDArray[np.uint8]  # (N, SIGNATURE_SIDE**2)
+Hashes = npt.NDArray[np.uint64]  # (N,)
+
+
+def to_int(bits: imagehash.ImageHash) -> int:
+    """A 64-bit hash as an unsigned integer, its first bit the most significant.
+
+    The same as ``int(str(bits), 16)``; XOR and a bit count give what ``-`` gives.
+    """
+    return int.from_bytes(np.packbits(bits.hash).tobytes(), "big")
+
+
+def signature_of(grey: Grey) -> Image.Image:
+    """SIGNATURE_SIDE x SIGNATURE_SIDE grey, by the resize that ImageHash's pHash begins with."""
+    return _resized(grey, (SIGNATURE_SIDE, SIGNATURE_SIDE))
+
+
+def phash(signature: Image.Image) -> int:
+    """ImageHash's pHash."""
+    return to_int(imagehash.phash(signature))
+
+
+def dhash(grey: Grey) -> int:
+    """ImageHash's dHash."""
+    return to_int(imagehash.dhash(_resized(grey, (9, 8))))
+
+
+def ahash(grey: Grey) -> int:
+    """ImageHash's average hash."""
+    return to_int(imagehash.average_hash(_resized(grey, (8, 8))))
+
+
+def is_flat(signature: Image.Image) -> bool:
+    """Whether the picture has too little contrast to be told from another one like it."""
+    return ImageStat.Stat(signature).stddev[0] < FLAT_DEVIATION
+
+
+def whash(signatures: Signatures) -> Hashes:
+    """ImageHash's wavelet hash of each signature: (N, SIGNATURE_SIDE**2) uint8 -> (N,) uint64.
+
+    It takes some 2 ms a picture, which is why it is made when asked for and never stored.
+    """
+    result = np.empty(len(signatures), np.uint64)
+    for row, signature in enumerate(signatures):
+        square = signature.reshape(SIGNATURE_SIDE, SIGNATURE_SIDE)
+        result[row] = to_int(imagehash.whash(Image.fromarray(square)))
+    return result
+
+
+def _resized(grey: Grey, size: tuple[int, int]) -> Image.Image:
+    return grey.image.resize(size, Image.Resampling.LANCZOS, box=grey.extent)

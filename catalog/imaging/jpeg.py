@@ -1,0 +1,163 @@
+"""JPEG: decoded no larger than needed, and checked for being whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from catalog.imaging import exif, limits
+from catalog.imaging.embedded import count_frames
+from catalog.imaging.failing import Undecodable
+from catalog.imaging.orientation import upright_size
+from catalog.imaging.picture import ENOUGH, Picture, bytes_per_pixel, grey_of
+from catalog.imaging.source import Source
+from catalog.model import Reason, Recipe
+
+_SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0-15 without DHT, JPG, DAC
+_PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+_EXIF = b"Exif\0\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_MPF = b"MPF\0"
+_MOST_SEGMENTS = 4_000
+_MOST_HEADER = 16 << 20  # bytes looked at where the file is not in memory
+_BARE = frozenset((0x00, 0x01, *range(0xD0, 0xD8)))  # markers without a length
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the first scan."""
+
+    width: int
+    height: int
+    components: int
+    samples: float  # stored values per pixel: 3 without chroma subsampling, 1.5 with 4:2:0
+    progressive: bool
+    interleaved: bool  # the first scan holds all components
+    exif: bytes
+    xmp: bytes
+    mpf: bytes
+    mpf_offset: int  # where ``mpf`` begins in the file: its offsets count from there
+    first_scan: int  # offset of the first SOS marker
+
+
+def decode(source: Source, recipe: Recipe) -> Picture:
+    """Decode a JPEG. Raises Undecodable, and whatever Pillow raises."""
+    header = read_header(source)
+    _check(header)
+    facts = exif.from_block(header.exif, header.xmp)
+    orientation = facts.orientation or 1
+    with Image.open(source.rewound(), formats=("JPEG",)) as image:
+        assert isinstance(image, ImageFile)
+        name = image.format or "JPEG"
+        extent = _draft(image, recipe)
+        if source.whole is not None:
+            image.decodermaxblock = source.size  # one read, which copies nothing
+        image.load()
+        grey = grey_of(image, orientation, recipe, extent)
+    width, height = upright_size((header.width, header.height), orientation)
+    frames = count_frames(source, header.mpf, header.mpf_offset, header.xmp)
+    return Picture(grey, name, width, height, facts, frames)
+
+
+def read_header(source: Source) -> Header:
+    """Walk the segments up to the first scan. Raises Undecodable."""
+    head = source.whole if source.whole is not None else source.at(0, _MOST_HEADER)
+    found: dict[str, tuple[int, bytes]] = {}
+    frame: tuple[int, bytes] | None = None
+    for marker, offset, body in segments(head, 2):
+        if marker in _FRAMES and frame is None:
+            frame = (marker, body)
+        elif marker == _APP1 and body.startswith(_EXIF):
+            found.setdefault("exif", (offset, body))
+        elif marker == _APP1 and body.startswith(_XMP):
+            found.setdefault("xmp", (offset, body[len(_XMP) :]))
+        elif marker == _APP2 and body.startswith(_MPF):
+            found.setdefault("mpf", (offset + len(_MPF), body[len(_MPF) :]))
+        elif marker == _SOS:
+            if frame is None:
+                raise Undecodable(Reason.DAMAGED, "a scan without a frame")
+            return _header(frame, found, offset - 4, body[:1])
+    reason = Reason.TRUNCATED if len(head) == source.size else Reason.DAMAGED
+    raise Undecodable(reason, "no picture data after the header")
+
+
+def segments(data: bytes, position: int) -> Iterator[tuple[int, int, bytes]]:
+    """The marker segments from ``position`` on: (marker, offset of the body, body).
+
+    Ends at SOS (given), at EOI, where no marker follows, and where the bytes end.
+    """
+    for _ in range(_MOST_SEGMENTS):
+        position = data.find(b"\xff", position)
+        while position >= 0 and data[position + 1 : position + 2] == b"\xff":
+            position += 1  # fill bytes
+        if position < 0 or position + 4 > len(data):
+            return
+        marker = data[position + 1]
+        if marker == _EOI:
+            return
+        if marker in _BARE:  # FF 00 is no marker at all
+            position += 2
+            continue
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        end = position + 2 + length
+        yield marker, position + 4, data[position + 4 : end]
+        if marker == _SOS or length < 2:
+            return
+        position = end
+
+
+def _header(
+    frame: tuple[int, bytes], found: dict[str, tuple[int, bytes]], scan: int, first: bytes
+) -> Header:
+    marker, body = frame
+    if len(body) < 6 or len(body) < 6 + 3 * body[5]:
+        raise Undecodable(Reason.DAMAGED, "the frame header is too short")
+    if body[0] != 8:
+        raise Undecodable(Reason.UNSUPPORTED, f"JPEG of {body[0]} bits per sample")
+    sampling = [(code >> 4) * (code & 15) for code in body[7 : 6 + 3 * body[5] : 3]]
+    mpf_offset, mpf = found.get("mpf", (0, b""))
+    return Header(
+        width=int.from_bytes(body[3:5], "big"),
+        height=int.from_bytes(body[1:3], "big"),
+        components=body[5],
+        samples=sum(sampling) / max(1, max(sampling, default=1)),
+        progressive=marker in _PROGRESSIVE,
+        interleaved=first == body[5:6],
+        exif=found.get("exif", (0, b""))[1],
+        xmp=found.get("xmp", (0, b""))[1],
+        mpf=mpf,
+        mpf_offset=mpf_offset,
+        first_scan=scan,
+    )
+
+
+def _check(header: Header) -> None:
+    """Refuse what would take too much memory. Raises Undecodable."""
+    limits.check_pixels(header.width, header.height, limits.JPEG_PIXELS)
+    if header.progressive or not header.interleaved:
+        size = int(header.width * header.height * header.samples * 2)
+        if size > limits.COEFFICIENT_BYTES:
+            raise Undecodable(Reason.TOO_LARGE, f"{size // 1_000_000} MB to hold all its scans")
+
+
+def _draft(image: ImageFile, recipe: Recipe) -> tuple[float, float]:
+    """Have libjpeg decode at 1/8, 1/4, 1/2 or whole; gives what the picture fills of that.
+
+    The full recipe decodes whole, in colour, as ImageHash's user would; beyond what may be
+    held, at the largest scale that may.
+    """
+    width, height = image.size
+    if recipe is Recipe.REDUCED:
+        image.draft("L", (ENOUGH, ENOUGH))
+    else:
+        for scale in (2, 4, 8):
+            if image.width * image.height * bytes_per_pixel(image.mode) <= limits.DECODED_BYTES:
+                break
+            image.draft(None, (width // scale, height // scale))
+    limits.check_decoded(image.width * image.height * bytes_per_pixel(image.mode))
+    scale = image.decoderconfig[0] if image.decoderconfig else 1
+    return width / scale, height / scale

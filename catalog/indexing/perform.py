@@ -1,0 +1,293 @@
+"""Carry a plan out: change rows, read files, commit what was read in small batches.
+
+A batch is at most 500 rows or 200 ms, so that others get their turn at the write lock and an
+interrupted run loses at most that. No file is opened while the lock is held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from catalog.imaging.formats import PICTURE_SUFFIXES
+from catalog.indexing.plan import Carry, Plan, Read, Why, is_racy
+from catalog.indexing.tree import Node
+from catalog.model import (
+    Failure,
+    Fingerprint,
+    Outcome,
+    Reading,
+    Reason,
+    Recipe,
+    SameBytes,
+    signed64,
+)
+from catalog.progress import Phase, Progress
+from catalog.store import contents, folders, photos
+from catalog.store.database import Database, Writer
+
+BATCH_ROWS: Final = 500
+BATCH_SECONDS: Final = 0.2
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done, in files."""
+
+    unchanged: int = 0
+    added: int = 0
+    changed: int = 0
+    moved: int = 0
+    missing: int = 0
+    failed: int = 0
+    interrupted: bool = False
+    unreadable: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+class Performer:
+    """Carries out one plan. ``decoder`` names what could or could not read the files."""
+
+    def __init__(
+        self, database: Database, recipe: Recipe, decoder: str, progress: Progress
+    ) -> None:
+        self._database = database
+        self._recipe = recipe
+        self._decoder = decoder
+        self._progress = progress
+        self._unused: set[int] = set()  # contents that a file may have been the last to hold
+        self.tally = Tally()
+
+    def perform(self, plan: Plan, jobs: int) -> Tally:
+        """Do all of it. On KeyboardInterrupt what was read is kept, and the tally says so."""
+        self.tally.unchanged += plan.unchanged
+        try:
+            self._places(plan)
+            extra = self._carry(plan.carries)
+            self._presence(plan)
+            self._read([*plan.reads, *extra], jobs)
+            self._sweep()
+        except KeyboardInterrupt:
+            self.tally.interrupted = True
+        return self.tally
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def _places(self, plan: Plan) -> None:
+        """Folders that were renamed, found on another file system, or could not be listed."""
+        if not (plan.renamed or plan.identified or plan.readable or plan.unreadable):
+            return
+        with self._database.writing(self._progress) as writer:
+            for node in plan.renamed:
+                if node.parent is not None and node.id is not None:
+                    parent = self._ensure(writer, node.parent)
+                    folders.move_folder(writer, node.id, parent, node.name)
+            for node in plan.identified:
+                self._ensure(writer, node, refresh=True)
+            for node in plan.readable:
+                if node.id is not None:
+                    folders.set_unreadable(writer, node.id, None)
+            for node, why in plan.unreadable:
+                self.tally.unreadable.append((node.path, why))
+                folders.set_unreadable(writer, self._ensure(writer, node), why)
+
+    def _carry(self, carries: Sequence[Carry]) -> list[Read]:
+        """Give known contents their new names; returns what has to be read after all."""
+        unknown: list[Read] = []
+        for batch in _batches(carries):
+            with self._database.writing(self._progress) as writer:
+                unknown += [
+                    Read(carry.folder, carry.name, carry.stamp, Why.ADDED)
+                    for carry in batch
+                    if not self._carry_one(writer, carry)
+                ]
+        return unknown
+
+    def _carry_one(self, writer: Writer, carry: Carry) -> bool:
+        folder = self._ensure(writer, carry.folder)
+        before = photos.get(writer, folder, carry.name)
+        if carry.moved and photos.move(writer, carry.source, folder, carry.name, carry.stamp):
+            self.tally.moved += 1
+        else:
+            content = carry.source.content
+            if content is None or not photos.holds(writer, content):
+                return False
+            photos.put(writer, folder, carry.name, carry.stamp, content, again=False)
+            if carry.moved:
+                self.tally.moved += 1
+            elif before is None:
+                self.tally.added += 1
+            else:
+                self.tally.changed += 1
+        if before is not None and before.content is not None:
+            self._unused.add(before.content)
+        return True
+
+    def _presence(self, plan: Plan) -> None:
+        """Files that are gone, and files that are back as they were."""
+        gone = [node.id for node in plan.gone if node.id is not None]
+        missing = [*plan.missing, *photos.present_in(self._database, gone)]
+        now = time.time_ns()
+        for batch in _batches(missing):
+            with self._database.writing(self._progress) as writer:
+                self.tally.missing += photos.mark_missing(writer, batch, now)
+        for back in _batches(plan.back):
+            with self._database.writing(self._progress) as writer:
+                self.tally.added += photos.mark_present(writer, [row.id for row in back])
+
+    def _sweep(self) -> None:
+        for batch in _batches(sorted(self._unused)):
+            with self._database.writing(self._progress) as writer:
+                contents.delete_unused(writer, batch)
+        self._unused.clear()
+
+    def _ensure(self, writer: Writer, node: Node, *, refresh: bool = False) -> int:
+        """The row of a folder and of all above it, made where there is none."""
+        if node.id is None or refresh:
+            parent = None if node.parent is None else self._ensure(writer, node.parent)
+            node.id = folders.add_folder(writer, parent, node.name, node.filesystem, node.inode)
+        return node.id
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _read(self, reads: Sequence[Read], jobs: int) -> None:
+        if not reads:
+            return
+        self._progress.start(Phase.READING, len(reads))
+        pending: list[tuple[Read, Reading]] = []
+        since = time.monotonic()
+        with contextlib.closing(self._readings(reads, jobs)) as readings:
+            try:
+                for read, reading in readings:
+                    pending.append((read, reading))
+                    self._progress.advance()
+                    late = time.monotonic() - since > BATCH_SECONDS
+                    if late or len(pending) >= BATCH_ROWS:
+                        self._commit(pending)
+                        since = time.monotonic()
+            finally:
+                self._commit(pending)
+
+    def _readings(
+        self, reads: Sequence[Read], jobs: int
+    ) -> Generator[tuple[Read, Reading], None, None]:
+        # Here and not above: a rescan that finds nothing starts and imports none of this.
+        from catalog.imaging.reading import warm_up
+        from catalog.workers.pool import Lost, Task, run_all
+
+        tasks = (
+            Task((number, *self._request(item)), item.stamp.size)
+            for number, item in enumerate(reads)
+        )
+        for (number, *_), result in run_all(
+            read_numbered, tasks, jobs=min(jobs, len(reads)), warm_up=warm_up
+        ):
+            item = reads[number]
+            if isinstance(result, Lost):
+                failure = Failure(result.reason, result.detail)
+                result = Reading(item.stamp, time.time_ns(), failure)
+            yield item, result
+
+    def _request(self, item: Read) -> tuple[bytes, Recipe, bytes | None]:
+        return item.folder.file(item.name), self._recipe, item.known_digest
+
+    def _commit(self, pending: list[tuple[Read, Reading]]) -> None:
+        """Store what was read, and empty ``pending``."""
+        if not pending:
+            return
+        believed = [(read, self._believe(read, reading)) for read, reading in pending]
+        with self._database.writing(self._progress) as writer:
+            for read, reading in believed:
+                if reading is not None:
+                    self._store(writer, read, reading)
+        for read, reading in believed:
+            if reading is not None:
+                self._count(read, reading.outcome)
+        pending.clear()
+
+    def _believe(self, read: Read, reading: Reading) -> Reading | None:
+        """A file that vanished with its folder, or with its whole drive, proves nothing."""
+        if isinstance(reading.outcome, Failure) and reading.outcome.reason is Reason.VANISHED:
+            folder = read.folder
+            try:
+                status = os.lstat(folder.path)
+            except OSError:
+                return None
+            if (status.st_dev, signed64(status.st_ino)) != (folder.device, folder.inode):
+                return None
+        return reading
+
+    def _store(self, writer: Writer, read: Read, reading: Reading) -> None:
+        outcome = reading.outcome
+        before = read.row.content if read.row is not None else None
+        if isinstance(outcome, Failure) and outcome.reason is Reason.VANISHED:
+            if read.row is not None:
+                photos.mark_missing(writer, [read.row.id], reading.begun_ns)
+            return
+        folder = self._ensure(writer, read.folder)
+        stamp = reading.stamp or read.stamp
+        if isinstance(outcome, Failure):
+            content = None
+            failure = _as_problem(read.name, outcome)
+            photos.put_problem(writer, folder, read.name, stamp, failure, self._decoder)
+        else:
+            content = _content(writer, outcome)
+            if content is None:
+                return  # dropped by another process since: the next look reads it anew
+            again = is_racy(stamp, reading.begun_ns)
+            photos.put(writer, folder, read.name, stamp, content, again=again)
+        if before is not None and before != content:
+            self._unused.add(before)
+
+    def _count(self, read: Read, outcome: Outcome) -> None:
+        tally = self.tally
+        if isinstance(outcome, Failure):
+            if outcome.reason is Reason.VANISHED:
+                tally.missing += read.row is not None and not read.row.missing
+            elif _as_problem(read.name, outcome).reason is not Reason.NOT_A_PICTURE:
+                tally.failed += 1
+        elif read.why is Why.ADDED:
+            tally.added += 1
+        elif isinstance(outcome, SameBytes):
+            tally.unchanged += 1
+        else:
+            tally.changed += 1
+
+
+def _content(writer: Writer, outcome: Fingerprint | SameBytes) -> int | None:
+    if isinstance(outcome, Fingerprint):
+        return contents.save(writer, outcome)
+    return contents.with_digest(writer, outcome.digest)
+
+
+def read_numbered(request: tuple[int, bytes, Recipe, bytes | None]) -> Reading:
+    """What a worker does with one file; the number finds it again."""
+    from catalog.imaging.reading import read
+
+    _, path, recipe, known_digest = request
+    return read(path, recipe, known_digest)
+
+
+def _as_problem(name: bytes, failure: Failure) -> Failure:
+    """A name that does not promise a picture makes no problem of not being one."""
+    _, dot, suffix = name.rpartition(b".")
+    promises = bool(dot) and suffix.lower() in PICTURE_SUFFIXES
+    if failure.reason is Reason.UNSUPPORTED and not promises:
+        return Failure(Reason.NOT_A_PICTURE, failure.detail)
+    return failure
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,287 @@
+"""List folders, hold them against the catalog, and plan what makes the two agree.
+
+The one idea that everything hangs on: a first run, a rescan, a rescan after a crash and a
+daemon catching up are this code with other folders. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from catalog.indexing.plan import Carry, Plan, Read, Why, compare, is_racy, known_digest
+from catalog.indexing.tree import Node, Tree, is_at
+from catalog.model import Recipe, Stamp, signed64
+from catalog.progress import SILENT, Phase, Progress
+from catalog.scanning import filesystem
+from catalog.scanning.filters import Filters
+from catalog.scanning.walk import Listing, walk
+from catalog.store import folders, photos
+from catalog.store.database import Database
+from catalog.store.photos import PhotoRow
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to look at: ``top`` and all below it, inside the root at ``root``.
+
+    ``adopt`` names folders that a person pointed at: if one is on another file system than
+    before (a restored backup, a new disk), it is taken as it is and its files are checked.
+    """
+
+    root: bytes
+    top: bytes
+    filters: Filters
+    recipe: Recipe
+    adopt: Collection[bytes] = ()
+
+
+def reconcile(database: Database, scope: Scope, progress: Progress = SILENT) -> Plan:
+    """Plan what brings the catalog in line with the disk below ``scope.top``."""
+    progress.start(Phase.LISTING)
+    filesystem.forget_mounts()
+    return _Reconciliation(database, scope, progress).plan()
+
+
+class _Reconciliation:
+    def __init__(self, database: Database, scope: Scope, progress: Progress) -> None:
+        self._database = database
+        self._scope = scope
+        self._progress = progress
+        self._tree = Tree(folders.all_folders(database))
+        self._compares = photos.any_known(database)
+        self._nodes: dict[bytes, Node] = {}  # by path: every folder met in this walk
+        self._listed: list[Node] = []  # those whose listing is whole
+        self._taken: set[int] = set()  # rows that moved to another name
+        self._plan = Plan()
+
+    def plan(self) -> Plan:
+        scope = self._scope
+        if self._reach_top():
+            for listing in walk(scope.top, scope.filters, self._enter, scope.root):
+                self._progress.advance(len(listing.files))
+                self._take(self._nodes[listing.path], listing)
+        self._find_gone_folders()
+        # What moved to another name is not missing from its old one.
+        self._plan.missing = [row for row in self._plan.missing if row not in self._taken]
+        return self._plan
+
+    # -- folders -----------------------------------------------------------------------------
+
+    def _reach_top(self) -> bool:
+        """Meet the folders from the root down to the one above ``scope.top``."""
+        relative = folders.relative_to(self._scope.top, self._scope.root) or b""
+        parts = relative.split(b"/") if relative else []
+        path = self._scope.root
+        for part in [*parts, None]:
+            try:
+                status = os.lstat(path)
+            except OSError as error:
+                self._not_there(path, error.strerror or str(error))
+                return False
+            if part is None:
+                return True  # the walk itself meets the last one
+            if not self._enter(path, status.st_dev, signed64(status.st_ino)):
+                return False
+            path = os.path.join(path, part)
+        return True
+
+    def _not_there(self, path: bytes, why: str) -> None:
+        node = self._known(path)
+        if node is None:
+            return
+        if node.is_mount:
+            self._plan.offline.append(node)
+        elif node.parent is not None and node.parent.path in self._nodes:
+            self._plan.gone.append(node)
+        else:
+            self._plan.unreadable.append((node, why))
+
+    def _known(self, path: bytes) -> Node | None:
+        parent = self._nodes.get(os.path.dirname(path)) if path != self._scope.root else None
+        if parent is not None:
+            return parent.children.get(os.path.basename(path))
+        return next(
+            (
+                node
+                for node in self._tree.by_id.values()
+                if node.parent is None and node.path == path
+            ),
+            None,
+        )
+
+    def _enter(self, path: bytes, device: int, inode: int) -> bool:
+        """Meet a folder; False where its photos are to be left alone because it is offline."""
+        identity = filesystem.identity(path, device)
+        parent = self._nodes.get(os.path.dirname(path)) if path != self._scope.root else None
+        node = self._known(path)
+        if node is None and parent is not None:
+            node = self._tree.renamed(identity, inode, met=self._nodes)
+            if node is not None:
+                node.place(parent, os.path.basename(path))
+                self._plan.renamed.append(node)
+        if node is None:
+            name = os.path.basename(path) if parent is not None else folders.top_name(path)
+            node = Node(name, parent, inode, identity)
+            if parent is not None:
+                parent.children[name] = node
+        node.device = device
+        self._nodes[path] = node
+        if node.stored is None or self._is_where_it_was(node, parent, identity, path):
+            if node.id is not None and (node.stored, node.inode) != (identity, inode):
+                self._plan.identified.append(node)
+            node.filesystem, node.inode = identity, inode
+            return True
+        self._plan.offline.append(node)
+        return False
+
+    def _is_where_it_was(self, node: Node, parent: Node | None, identity: str, path: bytes) -> bool:
+        """Whether the folder is on the file system it was on, or one that may take its place."""
+        if node.stored == identity:
+            return True
+        if path in self._scope.adopt and not _is_empty(path):
+            self._plan.notes.append(
+                f"{os.fsdecode(path)} is on another file system than before: "
+                "it was taken as it is, and its photos are checked"
+            )
+            return True
+        # Below an adopted folder, what was on one file system with its parent still is.
+        follows = parent is not None and not node.is_mount and identity == parent.filesystem
+        return follows or not self._holds_rows(node)
+
+    def _take(self, node: Node, listing: Listing) -> None:
+        """One folder was listed."""
+        if listing.gone:
+            del self._nodes[listing.path]  # as if its parent had not shown it
+            return
+        if listing.error is not None:
+            self._plan.unreadable.append((node, listing.error))
+            return
+        if node.is_mount and listing.empty and self._holds_rows(node):
+            self._plan.offline.append(node)
+            return
+        self._listed.append(node)
+        if node.unreadable is not None:
+            self._plan.readable.append(node)
+        self._plan.scanned += len(listing.files)
+        self._compare(node, listing)
+
+    def _holds_rows(self, node: Node) -> bool:
+        ids = [below.id for below in node.below() if below.id is not None]
+        return bool(photos.present_in(self._database, ids))
+
+    def _find_gone_folders(self) -> None:
+        """Folders the catalog has below a listed one, and the walk did not meet."""
+        for node in self._listed:
+            for child in node.children.values():
+                if child.id is not None and self._nodes.get(child.path) is not child:
+                    self._gone(child)
+
+    def _gone(self, top: Node) -> None:
+        """A folder is not there. What was another file system inside it is offline, not gone."""
+        waiting = [top]
+        while waiting:
+            node = waiting.pop()
+            if node.is_mount and self._holds_rows(node):
+                self._plan.offline.append(node)
+                continue
+            self._plan.gone.append(node)
+            waiting += [
+                child
+                for child in node.children.values()
+                if child.id is not None and self._nodes.get(child.path) is not child
+            ]
+
+    # -- files -------------------------------------------------------------------------------
+
+    def _compare(self, node: Node, listing: Listing) -> None:
+        adopted = node.stored != node.filesystem
+        if node.id is None:
+            rows: list[PhotoRow] = []
+        elif not adopted and photos.settled(self._database, node.id) == set(listing.files):
+            self._plan.unchanged += len(listing.files)
+            return
+        else:
+            rows = photos.in_folder(self._database, node.id)
+        listed = [(name, Stamp(*stamp)) for name, *stamp in listing.files]
+        result = compare(listed, rows, trusting=not adopted)
+        self._plan.unchanged += result.unchanged
+        self._plan.missing += result.missing
+        self._plan.back += result.back
+        carried = self._carried(node, result.added, result.changed)
+        for name, stamp in result.added:
+            if name not in carried:
+                self._read(Read(node, name, stamp, Why.ADDED))
+        for name, stamp, row in result.changed:
+            if name not in carried:
+                digest = known_digest(row, self._scope.recipe)
+                why = Why.ADDED if row.missing else Why.CHANGED
+                self._read(Read(node, name, stamp, why, row, digest))
+        for name, stamp, row in result.again:
+            digest = known_digest(row, self._scope.recipe)
+            self._read(Read(node, name, stamp, Why.AGAIN, row, digest))
+
+    def _read(self, read: Read) -> None:
+        self._plan.reads.append(read)
+
+    def _carried(
+        self,
+        node: Node,
+        added: list[tuple[bytes, Stamp]],
+        changed: list[tuple[bytes, Stamp, PhotoRow]],
+    ) -> set[bytes]:
+        """Plan the files that are known under another name; returns their names here."""
+        here = [*added, *((name, stamp) for name, stamp, _ in changed)]
+        if not self._compares or not here:
+            return set()
+        candidates: dict[int, list[PhotoRow]] = {}
+        for row in photos.by_inode(self._database, [stamp.inode for _, stamp in here]):
+            candidates.setdefault(row.stamp.inode, []).append(row)
+        names: set[bytes] = set()
+        for name, stamp in here:
+            carry = self._carry(node, name, stamp, candidates.get(stamp.inode, []))
+            if carry is not None:
+                self._plan.carries.append(carry)
+                names.add(name)
+        return names
+
+    def _carry(
+        self, node: Node, name: bytes, stamp: Stamp, candidates: list[PhotoRow]
+    ) -> Carry | None:
+        for row in candidates:
+            home = self._tree.by_id[row.folder]
+            if (row.folder, row.name) == (node.id, name) or not self._is_same_file(
+                row, home, stamp, node.filesystem
+            ):
+                continue
+            moved = row.id not in self._taken and not is_at(home.file(row.name), stamp.inode)
+            if moved:
+                self._taken.add(row.id)
+            elif row.content is None:
+                continue  # a problem has nothing to share
+            return Carry(node, name, stamp, row, moved)
+        return None
+
+    def _is_same_file(self, row: PhotoRow, home: Node, stamp: Stamp, filesystem: str) -> bool:
+        """The bytes are those of the row: same file, and not written to since they were read.
+
+        ctime is left out: renaming and linking change it.
+        """
+        return (
+            home.stored == filesystem
+            and (row.stamp.inode, row.stamp.size, row.stamp.mtime_ns)
+            == (stamp.inode, stamp.size, stamp.mtime_ns)
+            and not row.again
+            and row.recipe in (None, self._scope.recipe)
+            and not is_racy(stamp._replace(ctime_ns=stamp.mtime_ns), time.time_ns())
+        )
+
+
+def _is_empty(path: bytes) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return True

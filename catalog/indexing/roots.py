@@ -1,0 +1,159 @@
+"""Which folders are followed. Overlapping roots are one: the larger swallows the smaller."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from catalog.errors import UsageError
+from catalog.imaging.formats import PICTURE_SUFFIXES
+from catalog.model import signed64
+from catalog.progress import Progress
+from catalog.scanning import filesystem
+from catalog.scanning.filters import Filters
+from catalog.store import folders
+from catalog.store.database import Database, Writer
+from catalog.store.folders import RootRow
+from catalog.store.opening import shown
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChange:
+    """What a person said about filters this time; None leaves what they said before."""
+
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    hidden: bool | None = None
+
+    def applied_to(self, stored: dict[str, object]) -> dict[str, object]:
+        """The filters to store."""
+        said = {"include": self.include, "exclude": self.exclude, "hidden": self.hidden}
+        changes = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in said.items()
+            if value is not None
+        }
+        return {"include": [], "exclude": [], "hidden": False, **stored, **changes}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A folder to bring up to date, and the root it belongs to."""
+
+    root: RootRow
+    top: bytes
+    named: bool  # by a person, this time
+
+
+def filters_of(root: RootRow) -> Filters:
+    """The stored wishes of a root as filters."""
+    stored = FilterChange().applied_to(root.filters)
+    include, exclude = stored["include"], stored["exclude"]
+    return Filters(
+        suffixes=PICTURE_SUFFIXES,
+        include=tuple(include) if isinstance(include, list) else (),
+        exclude=tuple(exclude) if isinstance(exclude, list) else (),
+        hidden=bool(stored["hidden"]),
+    )
+
+
+def choose(
+    database: Database, paths: Sequence[bytes], change: FilterChange, progress: Progress
+) -> list[Target]:
+    """The folders that ``paths`` come to, as roots that are in the catalog from now on.
+
+    No path means every known root. Raises UsageError for what is no folder.
+    """
+    roots = folders.all_roots(database)
+    if not paths:
+        if not roots:
+            raise UsageError("name the folder of your pictures: imgcat index FOLDER")
+        targets = [Target(root, root.path, named=False) for root in roots]
+    else:
+        tops = _outermost(_resolved(path, roots) for path in paths)
+        targets = [_target(database, top, change, progress) for top in tops]
+    return _with_filters(database, targets, change, progress)
+
+
+def _resolved(path: bytes, roots: Iterable[RootRow]) -> bytes:
+    real = os.path.realpath(path)
+    if os.path.isdir(real):
+        if filesystem.is_kernel_made(real):
+            raise UsageError(f"{shown(real)} holds no files, only windows into the system")
+        return real
+    if any(folders.relative_to(real, root.path) is not None for root in roots):
+        return real  # known, and not there now: offline or gone is for reconcile to say
+    if os.path.lexists(real):
+        raise UsageError(f"{shown(path)} is not a folder: name the folder that holds it")
+    raise UsageError(f"there is no folder {shown(path)}")
+
+
+def _outermost(tops: Iterable[bytes]) -> list[bytes]:
+    kept: list[bytes] = []
+    for top in sorted(set(tops)):
+        if not any(folders.relative_to(top, other) is not None for other in kept):
+            kept.append(top)
+    return kept
+
+
+def _target(database: Database, top: bytes, change: FilterChange, progress: Progress) -> Target:
+    for root in folders.all_roots(database):
+        relative = folders.relative_to(top, root.path)
+        if relative is not None:
+            _refuse_left_out(top, relative, replace(root, filters=change.applied_to(root.filters)))
+            return Target(root, top, named=True)
+    with database.writing(progress) as writer:
+        root = _add(writer, top, change)
+    return Target(root, top, named=True)
+
+
+def _refuse_left_out(top: bytes, relative: bytes, root: RootRow) -> None:
+    wants = filters_of(root).folders()
+    parts = relative.split(b"/") if relative else []
+    for depth, part in enumerate(parts):
+        if not wants(b"/".join(parts[:depth]), part):
+            raise UsageError(
+                f"{shown(top)} is left out of {shown(root.path)}: hidden, a system folder, "
+                "or excluded; use --hidden, or another --exclude"
+            )
+
+
+def _add(writer: Writer, top: bytes, change: FilterChange) -> RootRow:
+    """A new root, with the known roots below it hung into its tree."""
+    status = os.lstat(top)
+    name = folders.top_name(top)
+    identity = filesystem.identity(top, status.st_dev)
+    folder = folders.add_folder(writer, None, name, identity, signed64(status.st_ino))
+    for inner in folders.all_roots(writer):
+        relative = folders.relative_to(inner.path, top)
+        if relative:
+            _swallow(writer, folder, top, inner, relative)
+    filters = change.applied_to({})
+    root = folders.add_root(writer, folder, filters)
+    return RootRow(root, folder, top, filters)
+
+
+def _swallow(writer: Writer, folder: int, top: bytes, inner: RootRow, relative: bytes) -> None:
+    parent, path = folder, top
+    *between, last = relative.split(b"/")
+    for part in between:
+        path = os.path.join(path, part)
+        status = os.lstat(path)
+        identity = filesystem.identity(path, status.st_dev)
+        parent = folders.add_folder(writer, parent, part, identity, signed64(status.st_ino))
+    folders.delete_root(writer, inner.id)
+    folders.move_folder(writer, inner.folder, parent, last)
+
+
+def _with_filters(
+    database: Database, targets: list[Target], change: FilterChange, progress: Progress
+) -> list[Target]:
+    result = []
+    for target in targets:
+        filters = change.applied_to(target.root.filters)
+        if filters != FilterChange().applied_to(target.root.filters):
+            with database.writing(progress) as writer:
+                folders.set_filters(writer, target.root.id, filters)
+        result.append(replace(target, root=replace(target.root, filters=filters)))
+    return result

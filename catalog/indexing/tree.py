@@ -1,0 +1,116 @@
+"""The catalog's folders in memory, as the walk meets them again.
+
+A node without an id is a folder the catalog does not know yet; it gets its row when there is
+a file to put into it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from catalog.model import signed64
+from catalog.store.folders import FolderRow
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One folder. ``stored`` is the file system its row names, ``filesystem`` the one seen now."""
+
+    name: bytes  # of a root's top: its absolute path, '' for '/'
+    parent: Node | None
+    inode: int
+    filesystem: str
+    id: int | None = None
+    stored: str | None = None
+    unreadable: str | None = None
+    device: int = 0
+    children: dict[bytes, Node] = field(default_factory=dict)
+
+    @property
+    def path(self) -> bytes:
+        """Absolute, as the catalog has it; '/' for the root of all."""
+        return self._prefix or b"/"
+
+    @property
+    def _prefix(self) -> bytes:
+        names: list[bytes] = []
+        node: Node | None = self
+        while node is not None:
+            names.append(node.name)
+            node = node.parent
+        return b"/".join(reversed(names))
+
+    def file(self, name: bytes) -> bytes:
+        """The path of a file in this folder."""
+        return self._prefix + b"/" + name
+
+    @property
+    def is_mount(self) -> bool:
+        """Whether another file system began here when the row was written."""
+        if self.parent is None:
+            return True
+        return self.stored is not None and self.stored != self.parent.stored
+
+    def place(self, parent: Node | None, name: bytes) -> None:
+        """Hang this folder, with all below it, somewhere else."""
+        if self.parent is not None:
+            self.parent.children.pop(self.name, None)
+        self.parent, self.name = parent, name
+        if parent is not None:
+            parent.children[name] = self
+
+    def below(self) -> Iterator[Node]:
+        """This folder and all below it."""
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(node.children.values())
+
+
+class Tree:
+    """All folders of the catalog."""
+
+    def __init__(self, rows: Iterable[FolderRow]) -> None:
+        rows = list(rows)
+        self.by_id: dict[int, Node] = {}
+        self._by_inode: dict[tuple[str, int], list[Node]] = {}
+        for row in rows:
+            self.by_id[row.id] = Node(
+                name=row.name,
+                parent=None,
+                inode=row.inode,
+                filesystem=row.filesystem,
+                id=row.id,
+                stored=row.filesystem,
+                unreadable=row.unreadable,
+            )
+        for row in rows:
+            node = self.by_id[row.id]
+            if row.parent is not None:
+                node.parent = self.by_id[row.parent]
+                node.parent.children[row.name] = node
+            self._by_inode.setdefault((row.filesystem, row.inode), []).append(node)
+
+    def renamed(self, filesystem: str, inode: int, met: Mapping[bytes, Node]) -> Node | None:
+        """The known folder with this identity whose old place does not hold it any more.
+
+        Not one that was ``met`` already, as it is now something else of its name, and never
+        the top of a root: a person named it by its path.
+        """
+        for node in self._by_inode.get((filesystem, inode), ()):
+            if node.parent is None or met.get(node.path) is node:
+                continue
+            if not is_at(node.path, inode):
+                return node
+        return None
+
+
+def is_at(path: bytes, inode: int) -> bool:
+    """Whether ``path`` is, now, a name of the file or folder with this inode number."""
+    try:
+        return signed64(os.lstat(path).st_ino) == inode
+    except OSError:
+        return False

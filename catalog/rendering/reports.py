@@ -1,0 +1,117 @@
+"""How things stand, for people: the state of the catalog, its problems, and an index run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TextIO
+
+from catalog.model import Problem, Reason, RootState, Status, Summary
+from catalog.rendering import human
+from catalog.rendering.escaping import printable
+from catalog.rendering.look import Look, look_of
+
+_SEE_PROBLEMS = "(imgcat problems)"
+
+
+def write_status(answer: Status, stream: TextIO, look: Look | None = None) -> None:
+    """What the catalog holds, then a line for each folder it follows."""
+    look = look or look_of(stream)
+    facts = _status_facts(answer)
+    stream.writelines(f"{look.bold(f'{name:<10}')}{value}\n" for name, value in facts)
+    if not answer.roots:
+        stream.write("\nNo folders yet: imgcat index FOLDER adds one.\n")
+        return
+    stream.write("\n" + look.bold("Folders") + "\n")
+    width = max(len(_root_count(root)) for root in answer.roots)
+    for root in answer.roots:
+        state = look.good("online ") if root.online else look.bad("offline")
+        path = printable(root.path)
+        stream.write(f"  {state}  {_root_count(root):>{width}}  {_scanned(root):<18}  {path}")
+        stream.write(f"{look.dim(_root_remarks(root))}\n")
+
+
+def _status_facts(answer: Status) -> list[tuple[str, str]]:
+    contents = human.counted(answer.contents, "different content")
+    facts = [
+        ("Catalog", f"{printable(answer.catalog)} ({human.size(answer.size)})"),
+        ("Photos", f"{answer.photos:,} ({contents})"),
+    ]
+    if answer.problems:
+        facts.append(("Problems", f"{answer.problems:,} {_SEE_PROBLEMS}"))
+    if answer.missing:
+        facts.append(("Missing", f"{answer.missing:,}"))
+    hashes = answer.recipe.value
+    if answer.other_recipe:
+        hashes += f" ({human.counted(answer.other_recipe, 'photo')} still by another recipe)"
+    return [*facts, ("Hashes", hashes)]
+
+
+def _root_count(root: RootState) -> str:
+    return human.counted(root.photos, "photo")
+
+
+def _scanned(root: RootState) -> str:
+    return "never complete" if root.last_scan_ns is None else human.ago(root.last_scan_ns)
+
+
+def _root_remarks(root: RootState) -> str:
+    remarks = [
+        *([human.counted(root.problems, "problem")] if root.problems else []),
+        *([f"{root.missing:,} missing"] if root.missing else []),
+        *([printable(root.why_offline)] if root.why_offline else []),
+    ]
+    return f"  ({', '.join(remarks)})" if remarks else ""
+
+
+def write_problems(answer: Iterable[Problem], stream: TextIO, look: Look | None = None) -> None:
+    """The files without a fingerprint, by reason."""
+    look = look or look_of(stream)
+    by_reason: dict[Reason, list[Problem]] = defaultdict(list)
+    for problem in answer:
+        by_reason[problem.reason].append(problem)
+    if not by_reason:
+        stream.write("No problems: every file could be read.\n")
+        return
+    for reason in sorted(by_reason, key=list(Reason).index):
+        files = by_reason[reason]
+        stream.write(look.bold(f"{reason.value}: {human.counted(len(files), 'file')}") + "\n")
+        for problem in files:
+            detail = look.dim(f": {printable(problem.detail)}") if problem.detail else ""
+            size = human.size(problem.size)
+            stream.write(f"  {size:>7}  {printable(problem.path)}{detail}\n")
+        stream.write("\n")
+    total = sum(map(len, by_reason.values()))
+    stream.write(look.bold(f"{human.counted(total, 'file')} could not be read") + "\n")
+
+
+def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> None:
+    """One line for the run, and one for each thing that a person should know besides."""
+    look = look or look_of(stream)
+    done = ", ".join(_changes(answer)) or "nothing new"
+    photos = look.bold(human.counted(answer.scanned, "photo"))
+    stream.write(f"{photos}: {done}, in {human.duration(answer.seconds)}\n")
+    for folder in answer.offline:
+        line = f"Offline, its photos are kept in the catalog: {printable(folder)}"
+        stream.write(look.warning(line) + "\n")
+    for path, why in answer.unreadable:
+        line = f"Could not be read: {printable(path)} ({printable(why)})"
+        stream.write(look.bad(line) + "\n")
+    stream.writelines(f"{printable(note)}\n" for note in answer.notes)
+    if answer.interrupted:
+        stream.write("Interrupted. What was read is kept; the next run goes on from there.\n")
+
+
+def _changes(answer: Summary) -> list[str]:
+    counts = (
+        (answer.added, "added"),
+        (answer.changed, "changed"),
+        (answer.moved, "moved"),
+        (answer.missing, "missing"),
+    )
+    changes = [f"{count:,} {what}" for count, what in counts if count]
+    unreadable = max(answer.problems, answer.failed)
+    if unreadable:
+        new = f", {answer.failed:,} of them new" if 0 < answer.failed < unreadable else ""
+        changes.append(f"{unreadable:,} could not be read{new} {_SEE_PROBLEMS}")
+    return changes

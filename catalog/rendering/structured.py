@@ -1,0 +1,247 @@
+"""Answers as plain objects for JSON. The field names are an interface: they are only added to.
+
+Every object starts with ``format``. Paths are as ``escaping.json_path`` gives them. Times come
+as ``mtime`` (ISO 8601, UTC, to the microsecond) and exact as ``mtime_ns``; ``taken_at`` is
+EXIF's own words, mostly without a time zone. Scores are rounded to 4 places.
+
+The kept photo of a group is told as a match of itself: ``kind`` identical, ``distance`` 0,
+``score`` 1, ``orientation`` 1; ``keep`` sets it apart. A pair has no room for a mark, so
+``flat`` beside ``pairs`` lists the flat pictures among them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, TextIO, TypeAlias
+
+from catalog.model import (
+    Duplicates,
+    Group,
+    Kind,
+    Likeness,
+    Match,
+    Pair,
+    Photo,
+    Problem,
+    RootState,
+    Status,
+    Summary,
+)
+from catalog.rendering import human
+from catalog.rendering.escaping import UNSAFE, exact_text, json_path
+
+FORMAT = 1
+
+Object: TypeAlias = dict[str, Any]
+
+STOPPED_DAEMON: Mapping[str, Any] = {
+    "state": "stopped",
+    "pid": None,
+    "pending": 0,
+    "overflows": 0,
+    "last_rescan": None,
+}
+
+
+def duplicates(answer: Duplicates) -> Object:
+    """What ``dupes --json`` says, all at once; ``write_duplicates`` streams the same."""
+    whole = {
+        "format": FORMAT,
+        "fresh": answer.fresh,
+        "groups": [_group(group) for group in answer.groups],
+        "photos": answer.photos,
+        "reclaimable": answer.reclaimable,
+    }
+    if answer.pairs is not None:
+        flat: dict[bytes, None] = {}
+        whole["pairs"] = [_pair(pair) for pair in _noting_flat(answer.pairs, flat)]
+        whole["flat"] = [_path_item(path) for path in flat]
+    return whole
+
+
+def likeness(answer: Likeness) -> Object:
+    """What ``similar --json`` says."""
+    return {
+        "format": FORMAT,
+        **json_path(answer.query, "query"),
+        "fresh": answer.fresh,
+        "flat": answer.flat,
+        "matches": [_match(match) for match in answer.matches],
+    }
+
+
+def status(answer: Status, daemon: Mapping[str, Any] = STOPPED_DAEMON) -> Object:
+    """What ``status --json`` says."""
+    return {
+        "format": FORMAT,
+        **json_path(answer.catalog, "catalog"),
+        "size": answer.size,
+        "photos": answer.photos,
+        "contents": answer.contents,
+        "problems": answer.problems,
+        "missing": answer.missing,
+        "recipe": answer.recipe.value,
+        "other_recipe": answer.other_recipe,
+        "roots": [_root(root) for root in answer.roots],
+        "daemon": dict(daemon),
+    }
+
+
+def problems(answer: Iterable[Problem]) -> Object:
+    """What ``problems --json`` says."""
+    return {"format": FORMAT, "problems": [_problem(problem) for problem in answer]}
+
+
+def summary(answer: Summary) -> Object:
+    """What ``index --json`` says. ``failed`` counts this run, ``problems`` all that is known."""
+    return {
+        "format": FORMAT,
+        "roots": [json_path(root) for root in answer.roots],
+        "scanned": answer.scanned,
+        "unchanged": answer.unchanged,
+        "added": answer.added,
+        "changed": answer.changed,
+        "moved": answer.moved,
+        "missing": answer.missing,
+        "failed": answer.failed,
+        "seconds": round(answer.seconds, 3),
+        "problems": answer.problems,
+        "offline": [json_path(folder) for folder in answer.offline],
+        "unreadable": [{**json_path(path), "why": why} for path, why in answer.unreadable],
+        "notes": list(answer.notes),
+        "interrupted": answer.interrupted,
+        "complete": answer.complete,
+    }
+
+
+def write_json(whole: Mapping[str, Any], stream: TextIO) -> None:
+    """One object on one line."""
+    stream.write(encoded(whole) + "\n")
+
+
+def write_duplicates(answer: Duplicates, stream: TextIO) -> None:
+    """The object of ``duplicates``, a group or pair a line, in the memory of one of them.
+
+    Only the flat pictures among the pairs are gathered, as ``flat`` follows ``pairs``.
+    """
+    stream.write(f'{{"format": {FORMAT}, "fresh": {encoded(answer.fresh)}, "groups": ')
+    _write_array(map(_group, answer.groups), stream)
+    stream.write(f', "photos": {answer.photos}, "reclaimable": {answer.reclaimable}')
+    if answer.pairs is not None:
+        flat: dict[bytes, None] = {}
+        stream.write(', "pairs": ')
+        _write_array(map(_pair, _noting_flat(answer.pairs, flat)), stream)
+        stream.write(', "flat": ')
+        _write_array(map(_path_item, flat), stream)
+    stream.write("}\n")
+
+
+def encoded(value: Any) -> str:
+    """JSON in one line of valid UTF-8 that a terminal can be shown.
+
+    ``json`` escapes what is below 0x20; the other unsafe characters are escaped here, which
+    changes nothing for who parses it. Surrogates have no UTF-8: they become U+FFFD.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() and text.isprintable() else UNSAFE.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    character = found.group()
+    code = 0xFFFD if 0xD800 <= ord(character) <= 0xDFFF else ord(character)
+    return json.dumps(chr(code))[1:-1] if code != 0x7F else "\\u007f"
+
+
+def _write_array(items: Iterable[Any], stream: TextIO) -> None:
+    begin, empty = "[\n", True
+    for item in items:
+        stream.write(begin + encoded(item))
+        begin, empty = ",\n", False
+    stream.write("[]" if empty else "\n]")
+
+
+def _group(group: Group) -> Object:
+    kept = Match(group.keep, Kind.IDENTICAL, distance=0, score=1.0)
+    return {
+        "kind": group.kind.value,
+        "score": round(group.score, 4),
+        "reclaimable": group.reclaimable,
+        "keep_reason": group.keep_reason,
+        "photos": [
+            {**_match(match), "keep": match is kept} for match in chain([kept], group.matches)
+        ],
+    }
+
+
+def _match(match: Match) -> Object:
+    return {
+        **json_path(match.photo.path),
+        "kind": match.kind.value,
+        **_photo(match.photo),
+        "distance": match.distance,
+        "score": round(match.score, 4),
+        "orientation": match.orientation,
+        "same_file": match.same_file,
+    }
+
+
+def _photo(photo: Photo) -> Object:
+    return {
+        "size": photo.stamp.size,
+        "width": photo.width,
+        "height": photo.height,
+        "mtime": moment(photo.stamp.mtime_ns),
+        "mtime_ns": photo.stamp.mtime_ns,
+        "taken_at": photo.taken_at,
+        "format": photo.format,
+        "camera": photo.camera,
+        "flat": photo.flat,
+        "frames": photo.frames,
+    }
+
+
+def _pair(pair: Pair) -> list[Any]:
+    return [_path_item(pair.first.path), _path_item(pair.second.path), pair.distance]
+
+
+def _noting_flat(pairs: Iterable[Pair], flat: dict[bytes, None]) -> Iterator[Pair]:
+    """The pairs, while the paths of flat pictures among them gather in ``flat``."""
+    for pair in pairs:
+        flat.update((photo.path, None) for photo in (pair.first, pair.second) if photo.flat)
+        yield pair
+
+
+def _path_item(path: bytes) -> str | dict[str, str]:
+    """In a list of paths: the text itself, an object only where text cannot carry it."""
+    text = exact_text(path)
+    return json_path(path) if text is None else text
+
+
+def _root(root: RootState) -> Object:
+    return {
+        **json_path(root.path),
+        "state": "online" if root.online else "offline",
+        "photos": root.photos,
+        "problems": root.problems,
+        "missing": root.missing,
+        "last_scan": None if root.last_scan_ns is None else moment(root.last_scan_ns),
+        "last_scan_ns": root.last_scan_ns,
+        "why_offline": root.why_offline,
+    }
+
+
+def _problem(problem: Problem) -> Object:
+    return {
+        **json_path(problem.path),
+        "size": problem.size,
+        "reason": problem.reason.value,
+        "detail": problem.detail,
+    }
+
+
+def moment(moment_ns: int) -> str:
+    """``2021-07-04T10:31:05.000250Z``"""
+    return human.utc(moment_ns).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,142 @@
+"""Answers to "which are the same?" for people: groups, pairs, and matches of one picture.
+
+One photo is one line: what it is to the kept photo, size, dimensions, date, path. On a narrow
+terminal the path stands on its own line above the rest, as paths are never cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TextIO
+
+from catalog.model import Duplicates, Group, Kind, Likeness, Match, Pair, Photo
+from catalog.rendering import human
+from catalog.rendering.escaping import printable
+from catalog.rendering.look import Look, look_of
+
+ROOMY = 100  # columns from which the facts (45 columns) and most paths share a line
+
+_GROUP_WORDS = {
+    Kind.IDENTICAL: "identical",
+    Kind.SAME: "same picture",
+    Kind.SIMILAR: "similar",
+    Kind.HASH: "close hashes",
+}
+_HASH_NOTE = (
+    'Groups with "close hashes" only have hashes that differ in few bits.\n'
+    "Nothing verified that they show the same picture: look before you delete."
+)
+_KEEP = "keep"
+_RELATION_WIDTH = 13  # "similar 0.97" and a space
+_INDENT = " " * _RELATION_WIDTH
+
+
+def write_duplicates(answer: Duplicates, stream: TextIO, look: Look | None = None) -> None:
+    """The groups, or the pairs where these were asked for, and what they come to."""
+    look = look or look_of(stream)
+    if answer.pairs is not None:
+        _write_pairs(answer.pairs, stream, look)
+        return
+    if not answer.groups:
+        stream.write("No duplicates found.\n")
+        return
+    for number, group in enumerate(answer.groups, 1):
+        _write_group(number, group, stream, look)
+    if any(group.kind is Kind.HASH for group in answer.groups):
+        stream.write(look.warning(_HASH_NOTE) + "\n\n")
+    totals = (
+        human.counted(len(answer.groups), "group"),
+        human.counted(answer.photos, "photo"),
+        f"{human.size(answer.reclaimable)} reclaimable",
+    )
+    stream.write(look.bold(", ".join(totals)) + "\n")
+
+
+def write_likeness(answer: Likeness, stream: TextIO, look: Look | None = None) -> None:
+    """The matches, best first."""
+    look = look or look_of(stream)
+    query = printable(answer.query)
+    if answer.flat:
+        stream.write(f"{query} is nearly blank: only identical files were looked for.\n")
+    if not answer.matches:
+        stream.write(f"Nothing in the catalog looks like {query}\n")
+        return
+    stream.write(look.bold(f"{human.counted(len(answer.matches), 'match', 'matches')} for {query}"))
+    stream.write("\n\n")
+    for match in answer.matches:
+        _write_photo(_relation(match), match.photo, _remarks(match), stream, look)
+
+
+def _write_pairs(pairs: Iterable[Pair], stream: TextIO, look: Look) -> None:
+    count = 0
+    for pair in pairs:
+        count += 1
+        first, second = printable(pair.first.path), printable(pair.second.path)
+        flat = "  (flat)" if pair.first.flat or pair.second.flat else ""
+        stream.write(f"{_bits(pair.distance):>7}  {first}  {second}{look.dim(flat)}\n")
+    if count:
+        stream.write("\n" + look.bold(human.counted(count, "pair")) + "\n")
+    else:
+        stream.write("No pairs found.\n")
+
+
+def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
+    heading = (
+        human.counted(1 + len(group.matches), "photo"),
+        _GROUP_WORDS[group.kind],
+        f"{human.size(group.reclaimable)} reclaimable",
+    )
+    kept = look.dim(f"(kept: {group.keep_reason})")
+    stream.write(f"{look.bold(f'Group {number:,}: ' + ', '.join(heading))} {kept}\n")
+    _write_photo(_KEEP, group.keep, _flat_remark(group.keep), stream, look)
+    for match in group.matches:
+        _write_photo(_relation(match), match.photo, _remarks(match), stream, look)
+    stream.write("\n")
+
+
+def _write_photo(
+    relation: str, photo: Photo, remarks: list[str], stream: TextIO, look: Look
+) -> None:
+    # Padded before it is painted: colour codes have no width on screen, but they do in a str.
+    mark = f"{relation:{_RELATION_WIDTH}}"
+    if relation == _KEEP:
+        mark = look.good(mark)
+    remark = look.dim(f"  ({', '.join(remarks)})") if remarks else ""
+    path = f"{printable(photo.path)}{remark}"
+    if look.width is not None and look.width < ROOMY:
+        stream.write(f"  {mark}{path}\n  {_INDENT}{look.dim(_facts(photo).strip())}\n")
+    else:
+        stream.write(f"  {mark}{look.dim(_facts(photo))}  {path}\n")
+
+
+def _facts(photo: Photo) -> str:
+    dimensions = f"{photo.width}x{photo.height}"
+    return f"{human.size(photo.stamp.size):>7}  {dimensions:<10}  {_date(photo):<16}"
+
+
+def _date(photo: Photo) -> str:
+    """When the picture was taken; where it does not say, when the file was last modified."""
+    if photo.taken_at is None:
+        return human.minute(photo.stamp.mtime_ns)
+    return printable(photo.taken_at[:16].replace("T", " "))
+
+
+def _relation(match: Match) -> str:
+    """What a photo is to the one it was compared with, in at most 12 columns."""
+    if match.kind is Kind.HASH:
+        return _bits(match.distance)
+    if match.kind is Kind.IDENTICAL:
+        return "identical"
+    return f"{match.kind.value} {match.score:.2f}"
+
+
+def _bits(distance: int) -> str:
+    return human.counted(distance, "bit")
+
+
+def _remarks(match: Match) -> list[str]:
+    return [*(["same file, hard link"] if match.same_file else []), *_flat_remark(match.photo)]
+
+
+def _flat_remark(photo: Photo) -> list[str]:
+    return ["flat"] if photo.flat else []
