@@ -44,7 +44,7 @@ def pairs_within(values: NDArray[np.uint64], radius: int) -> Iterator[PairBlock]
     alone can make a quadratic number of pairs.
     """
     for top in range(0, len(values), TILE_ROWS):
-        for left in range(0, len(values), TILE_COLUMNS):
+        for left in range(top, len(values), TILE_COLUMNS):
             block = _pairs_in_tile(values, radius, top, left)
             if len(block):
                 yield block
@@ -78,8 +78,7 @@ def nearest(
 def radius_of_similarity(percent: float) -> int:
     """The radius in bits that a similarity in percent stands for: floor(64 * (100 - P) / 100).
 
-    Computed on the decimal digits a person typed: in binary fractions 64 * (100 - 99.9) / 100
-    and its like can land on the wrong side of a whole number.
+    Exact, on the decimal digits a person typed: no rounding moves it across a whole number.
 
     Raises UsageError unless 0 <= ``percent`` <= 100.
     """
