@@ -1,0 +1,120 @@
+"""The state of the catalog, its problems, and index runs as people read them."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import replace
+
+from catalog.model import Problem, Reason, Recipe, RootState, Status, Summary
+from catalog.rendering import reports
+from catalog.rendering.look import Look
+
+STATUS = Status(
+    catalog=b"/data/catalog.db",
+    size=12_345_678,
+    photos=12_345,
+    contents=11_000,
+    problems=4,
+    missing=2,
+    recipe=Recipe.REDUCED,
+    other_recipe=12,
+    roots=(),
+)
+QUIET_RUN = Summary((b"/a",), 1234, 1234, 0, 0, 0, 0, 0, 0.31)
+
+
+def shown(write, answer, look: Look | None = None) -> str:
+    out = io.StringIO()
+    write(answer, out, look)
+    return out.getvalue()
+
+
+def test_status():
+    roots = (
+        RootState(b"/home/ann/Pictures", True, 12_000, 4, 2, time.time_ns() - 200 * 10**9),
+        RootState(b"/media/USB", False, 345, 0, 0, None, "not mounted"),
+    )
+    assert shown(reports.write_status, replace(STATUS, roots=roots)) == (
+        "Catalog   /data/catalog.db (12.3 MB)\n"
+        "Photos    12,345 (11,000 different contents)\n"
+        "Problems  4 (imgcat problems)\n"
+        "Missing   2\n"
+        "Hashes    reduced-1 (12 photos still by another recipe)\n"
+        "\n"
+        "Folders\n"
+        "  online   12,000 photos  3 min ago           /home/ann/Pictures"
+        "  (4 problems, 2 missing)\n"
+        "  offline     345 photos  never complete      /media/USB  (not mounted)\n"
+    )
+
+
+def test_status_of_an_empty_catalog_says_what_to_do():
+    empty = replace(STATUS, photos=0, contents=0, problems=0, missing=0, other_recipe=0)
+    assert shown(reports.write_status, empty) == (
+        "Catalog   /data/catalog.db (12.3 MB)\n"
+        "Photos    0 (0 different contents)\n"
+        "Hashes    reduced-1\n"
+        "\n"
+        "No folders yet: imgcat index FOLDER adds one.\n"
+    )
+
+
+def test_problems_are_listed_by_reason():
+    problems = [
+        Problem(b"/a/1.jpg", 12_345, Reason.TRUNCATED, "ends after 12 of 40 rows"),
+        Problem(b"/a/2.txt", 12, Reason.UNSUPPORTED, ""),
+        Problem(b"/a/\n3.jpg", 1_234_567, Reason.TRUNCATED, "no \x1b end"),
+    ]
+    assert shown(reports.write_problems, iter(problems)) == (
+        "unsupported: 1 file\n"
+        "     12 B  /a/2.txt\n"
+        "\n"
+        "truncated: 2 files\n"
+        "  12.3 KB  /a/1.jpg: ends after 12 of 40 rows\n"
+        "   1.2 MB  /a/\\x0a3.jpg: no \\x1b end\n"
+        "\n"
+        "3 files could not be read\n"
+    )
+
+
+def test_no_problems():
+    assert shown(reports.write_problems, []) == "No problems: every file could be read.\n"
+
+
+def test_summary_of_a_busy_run():
+    busy = replace(QUIET_RUN, added=12, changed=3, moved=5, missing=2, failed=4, problems=4)
+    assert shown(reports.write_summary, replace(busy, seconds=3.21)) == (
+        "1,234 photos: 12 added, 3 changed, 5 moved, 2 missing,"
+        " 4 could not be read (imgcat problems), in 3.2 s\n"
+    )
+
+
+def test_summary_tells_new_problems_from_old_ones():
+    assert shown(reports.write_summary, replace(QUIET_RUN, failed=1, problems=5)) == (
+        "1,234 photos: 5 could not be read, 1 of them new (imgcat problems), in 0.31 s\n"
+    )
+    assert shown(reports.write_summary, replace(QUIET_RUN, problems=5)) == (
+        "1,234 photos: 5 could not be read (imgcat problems), in 0.31 s\n"
+    )
+
+
+def test_summary_of_a_run_that_found_nothing():
+    assert shown(reports.write_summary, QUIET_RUN) == "1,234 photos: nothing new, in 0.31 s\n"
+
+
+def test_summary_says_what_else_a_person_should_know():
+    odd = replace(
+        QUIET_RUN,
+        offline=(b"/usb\x07",),
+        unreadable=((b"/private", "Permission denied"),),
+        notes=("Waited for another run",),
+        interrupted=True,
+    )
+    assert shown(reports.write_summary, odd).splitlines()[1:] == [
+        "Offline, its photos are kept in the catalog: /usb\\x07",
+        "Could not be read: /private (Permission denied)",
+        "Waited for another run",
+        "Interrupted. What was read is kept; the next run goes on from there.",
+    ]
+    assert "\x1b[33mOffline" in shown(reports.write_summary, odd, Look(colour=True))
