@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from PIL import Image
 from PIL.ImageFile import ImageFile
@@ -12,9 +14,14 @@ from catalog.imaging import exif, limits
 from catalog.imaging.embedded import count_frames
 from catalog.imaging.failing import Undecodable
 from catalog.imaging.orientation import upright_size
-from catalog.imaging.picture import ENOUGH, Picture, bytes_per_pixel, grey_of
+from catalog.imaging.picture import ENOUGH, Picture, grey_of
+from catalog.imaging.progressive import dc_only
 from catalog.imaging.source import Source
 from catalog.model import Reason, Recipe
+
+_SMALLEST = 8  # the most that libjpeg divides both sides by
+_LARGE = 1024  # pixels of the short side from which an eighth is enough
+_PIECE = 4 << 20  # bytes handed to libjpeg at once where the file is not in memory
 
 _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0-15 without DHT, JPG, DAC
@@ -47,20 +54,51 @@ class Header:
 def decode(source: Source, recipe: Recipe) -> Picture:
     """Decode a JPEG. Raises Undecodable, and whatever Pillow raises."""
     header = read_header(source)
-    _check(header)
+    scale = _scale(header, recipe)
+    _check(header, scale)
     facts = exif.from_block(header.exif, header.xmp)
     orientation = facts.orientation or 1
-    with Image.open(source.rewound(), formats=("JPEG",)) as image:
+    file, size = _what_to_decode(source, header, scale)
+    with Image.open(file, formats=("JPEG",)) as image:
         assert isinstance(image, ImageFile)
         name = image.format or "JPEG"
-        extent = _draft(image, recipe)
-        if source.whole is not None:
-            image.decodermaxblock = source.size  # one read, which copies nothing
+        image.draft(
+            "L" if recipe is Recipe.REDUCED else None,
+            (header.width // scale, header.height // scale),
+        )
+        image.decodermaxblock = size
         image.load()
-        grey = grey_of(image, orientation, recipe, extent)
+        extent = header.width / scale, header.height / scale
+        grey = grey_of(image, orientation, recipe, extent, scale)
     width, height = upright_size((header.width, header.height), orientation)
     frames = count_frames(source, header.mpf, header.mpf_offset, header.xmp)
     return Picture(grey, name, width, height, facts, frames)
+
+
+def _what_to_decode(source: Source, header: Header, scale: int) -> tuple[BinaryIO, int]:
+    """The file to decode, and how many bytes of it to hand over at once."""
+    if source.whole is None:
+        return source.rewound(), _PIECE
+    if header.progressive and scale == _SMALLEST:
+        shorter = dc_only(source.whole, header.first_scan)
+        if shorter is not None:
+            return io.BytesIO(shorter), len(shorter)
+    return source.rewound(), source.size  # one read, which copies nothing
+
+
+def _scale(header: Header, recipe: Recipe) -> int:
+    """What libjpeg divides both sides by: 1, 2, 4 or 8.
+
+    The full recipe decodes whole, in colour, as ImageHash's user would; beyond what may be
+    held, at the largest scale that may.
+    """
+    short, pixels = min(header.width, header.height), header.width * header.height
+    if recipe is Recipe.FULL:
+        held = pixels * (1 if header.components == 1 else 4)
+        return next((s for s in (1, 2, 4) if held // s**2 <= limits.DECODED_BYTES), _SMALLEST)
+    if short >= _LARGE:
+        return _SMALLEST
+    return next((s for s in (4, 2) if short >= s * ENOUGH), 1)
 
 
 def read_header(source: Source) -> Header:
@@ -135,29 +173,11 @@ def _header(
     )
 
 
-def _check(header: Header) -> None:
+def _check(header: Header, scale: int) -> None:
     """Refuse what would take too much memory. Raises Undecodable."""
     limits.check_pixels(header.width, header.height, limits.JPEG_PIXELS)
+    limits.check_decoded(header.width * header.height * 4 // scale**2)
     if header.progressive or not header.interleaved:
         size = int(header.width * header.height * header.samples * 2)
         if size > limits.COEFFICIENT_BYTES:
             raise Undecodable(Reason.TOO_LARGE, f"{size // 1_000_000} MB to hold all its scans")
-
-
-def _draft(image: ImageFile, recipe: Recipe) -> tuple[float, float]:
-    """Have libjpeg decode at 1/8, 1/4, 1/2 or whole; gives what the picture fills of that.
-
-    The full recipe decodes whole, in colour, as ImageHash's user would; beyond what may be
-    held, at the largest scale that may.
-    """
-    width, height = image.size
-    if recipe is Recipe.REDUCED:
-        image.draft("L", (ENOUGH, ENOUGH))
-    else:
-        for scale in (2, 4, 8):
-            if image.width * image.height * bytes_per_pixel(image.mode) <= limits.DECODED_BYTES:
-                break
-            image.draft(None, (width // scale, height // scale))
-    limits.check_decoded(image.width * image.height * bytes_per_pixel(image.mode))
-    scale = image.decoderconfig[0] if image.decoderconfig else 1
-    return width / scale, height / scale

@@ -11,8 +11,8 @@ from catalog.imaging.exif import Facts
 from catalog.imaging.orientation import Box, upright, upright_extent, upright_size
 from catalog.model import Recipe
 
-ENOUGH = 256  # pixels of the short side; what has twice as many is reduced before hashing
-_LONG_SIDE = 1024  # pixels of a side from which it is halved, whatever the short one is
+ENOUGH = 256  # pixels of the short side; up to twice that, a picture is hashed as it is
+_SIDE = 128  # pixels of the short side that a larger one is reduced to, or a few more
 _STRIP_PIXELS = 1 << 20  # transparency is laid over white this many pixels at a time
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
@@ -51,22 +51,32 @@ def grey_of(
     orientation: int,
     recipe: Recipe,
     extent: tuple[float, float] | None = None,
+    scale: int = 1,
 ) -> Grey:
     """Stand ``image`` up in grey, and make it small where the recipe says so.
 
-    ``extent`` is the part of it that the picture fills, the whole where not given.
+    ``extent`` is the part of it that the picture fills, the whole where not given; ``scale``
+    is what its decoder divided the sides by already.
     """
     grey = on_white(image)
     width, height = extent or grey.size
-    if recipe is Recipe.REDUCED:
-        across, down = (
-            max(1, min(grey.size) // ENOUGH, side // _LONG_SIDE) for side in grey.size
-        )
-        if across > 1 or down > 1:
-            grey = grey.reduce((across, down))
-            width, height = width / across, height / down
+    short = min(width, height)
+    if recipe is Recipe.REDUCED and short * scale >= 2 * ENOUGH:
+        factor = _odd(short / _SIDE)
+        grey = grey.reduce(factor)
+        width, height = width / factor, height / factor
     box = upright_extent((width, height), grey.size, orientation)
     return Grey(upright(grey, orientation), box)
+
+
+def _odd(most: float) -> int:
+    """The largest odd number up to ``most``, at least 1.
+
+    The mean of an odd number of whole values never ends in a half, so rounding it favours
+    nothing. Reducing by two made every textured part 1/8 brighter than a flat one, which
+    changed one dHash in seven.
+    """
+    return max(1, (int(most) - 1) // 2 * 2 + 1)
 
 
 def turned(picture: Picture, orientation: int) -> Picture:

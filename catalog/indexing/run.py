@@ -6,10 +6,10 @@ import contextlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from catalog.errors import Busy
+from catalog.errors import Busy, CatalogDamaged, UsageError
 from catalog.imaging.identity import decoder_identity
 from catalog.indexing import roots
 from catalog.indexing.perform import Performer, Tally
@@ -19,7 +19,7 @@ from catalog.indexing.roots import FilterChange, Target, filters_of
 from catalog.model import Recipe, Summary
 from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos, settings
-from catalog.store.database import Database
+from catalog.store.database import Database, open_for_writing, rebuild
 from catalog.store.opening import shown
 
 MISSING_KEPT_NS: Final = 30 * 24 * 3600 * 10**9  # then a complete scan forgets a missing file
@@ -140,7 +140,7 @@ class _Run:
     def _complete(self, target: Target, begun_ns: int) -> None:
         """Every folder of a root was listed: what is missing for long is forgotten."""
         scope = folders.below(self._database, [target.root.folder])
-        old = photos.missing_before(self._database, scope, begun_ns - MISSING_KEPT_NS)
+        old = photos.missing_in(self._database, scope, begun_ns - MISSING_KEPT_NS)
         with self._database.writing(self._progress) as writer:
             contents.delete_unused(writer, photos.delete(writer, old))
             if old:
@@ -192,3 +192,29 @@ class _Run:
             notes=tuple(self._notes),
             interrupted=self._summed.interrupted,
         )
+
+
+def index_at(
+    path: bytes,
+    paths: Sequence[bytes] = (),
+    options: Options | None = None,
+    progress: Progress = SILENT,
+) -> Summary:
+    """``index`` with the catalog file at ``path``, made where there is none.
+
+    A damaged catalog is set aside and built anew, from ``paths`` and from the folders that
+    can still be read out of it. Raises as ``index`` does, and what opening a catalog raises.
+    """
+    try:
+        with open_for_writing(path, progress) as database:
+            return index(database, paths, options, progress)
+    except CatalogDamaged:
+        aside, known = rebuild(path)
+    note = f"the catalog was damaged: it was set aside as {shown(aside)} and built anew"
+    progress.note(note)
+    tops = [*paths, *(known_top for known_top in known if os.path.isdir(known_top))]
+    with open_for_writing(path, progress) as database:
+        if not tops:
+            raise UsageError(f"{note}, but its folders are unknown: name them, imgcat index FOLDER")
+        summary = index(database, tops, options, progress)
+    return replace(summary, notes=(note, *summary.notes))

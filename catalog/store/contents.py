@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from catalog.model import Fingerprint, HashKind, signed64
@@ -15,7 +15,6 @@ _COLUMNS: Final = (
 _UPDATES: Final = ", ".join(
     f"{column.strip()} = excluded.{column.strip()}" for column in _COLUMNS.split(",")[1:]
 )
-STORED_HASHES: Final = (HashKind.PHASH, HashKind.DHASH, HashKind.AHASH)
 
 
 def unsigned64(value: int) -> int:
@@ -66,17 +65,26 @@ def count(database: Database) -> int:
     return int(database.value("SELECT count(*) FROM content"))
 
 
-def signatures(database: Database, contents: Iterable[int]) -> dict[int, bytes]:
-    """The 32 x 32 grey values of these contents, by content id."""
-    found: dict[int, bytes] = {}
+def signatures(database: Database, contents: Iterable[int]) -> Iterator[bytes]:
+    """The 32 x 32 grey values of these contents, in their order."""
     for content in contents:
-        pixels = database.value("SELECT pixels FROM signature WHERE content = ?", (content,))
-        if pixels is not None:
-            found[content] = pixels
-    return found
+        yield database.value("SELECT pixels FROM signature WHERE content = ?", (content,))
 
 
 def with_digest(writer: Writer, digest: bytes) -> int | None:
     """The content that these bytes are, if it is stored."""
     content: int | None = writer.value("SELECT id FROM content WHERE digest = ?", (digest,))
+    return content
+
+
+def hash_of(database: Database, content: int, kind: HashKind) -> int:
+    """One stored hash of a content, unsigned. A wavelet hash is not stored."""
+    return unsigned64(
+        database.value(f"SELECT {HashKind(kind).value} FROM content WHERE id = ?", (content,))
+    )
+
+
+def find(database: Database, digest: bytes) -> int | None:
+    """The content that these bytes are, if it is stored."""
+    content: int | None = database.value("SELECT id FROM content WHERE digest = ?", (digest,))
     return content

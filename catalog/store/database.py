@@ -205,6 +205,14 @@ def open_for_writing(path: bytes, progress: Progress = SILENT) -> Database:
     return database
 
 
+def open_existing_for_writing(path: bytes, progress: Progress = SILENT) -> Database:
+    """As ``open_for_writing``, but raises CatalogAbsent where there is no catalog yet."""
+    path = os.path.realpath(path)
+    if opening.inspect(path, Locks(path)) is Standing.ABSENT:
+        raise opening.absent(path)
+    return open_for_writing(path, progress)
+
+
 def _prepare_folders(path: bytes, locks: Locks) -> None:
     with translated(path):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

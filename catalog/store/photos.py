@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from catalog.model import Failure, Photo, Problem, Reason, Recipe, Stamp
+from catalog.model import Failure, HashKind, Photo, Problem, Reason, Recipe, Stamp
+from catalog.store.contents import unsigned64
 from catalog.store.database import Database, Row, Writer
 from catalog.store.folders import Places
 
 _IN_ONE_QUERY: Final = 500  # ids; SQLite takes 32,766 parameters, memory likes fewer
+
+# A wavelet hash is made from the signature when it is asked for, so it has no column.
+_HASH_COLUMN: Final = {
+    HashKind.PHASH: "phash",
+    HashKind.DHASH: "dhash",
+    HashKind.AHASH: "ahash",
+    HashKind.WHASH: "0",
+}
 
 # name, size, mtime_ns, ctime_ns, inode: one file of a listing as a plain tuple
 Listed = tuple[bytes, int, int, int, int]
@@ -192,12 +201,15 @@ def delete(writer: Writer, photos: Sequence[int]) -> list[int]:
     return contents
 
 
-def missing_before(database: Database, folders: Sequence[int], moment_ns: int) -> list[int]:
-    """Files of these folders that have been missing since before ``moment_ns``."""
+def missing_in(
+    database: Database, folders: Sequence[int], before_ns: int | None = None
+) -> list[int]:
+    """Files of these folders that are missing, or have been since before ``before_ns``."""
     rows = database.rows(
-        "SELECT photo.id FROM photo WHERE missing_since < ? "
+        "SELECT id FROM photo WHERE missing_since IS NOT NULL "
+        "AND missing_since < ifnull(?, missing_since + 1) "
         "AND folder IN (SELECT value FROM json_each(?))",
-        (moment_ns, json.dumps(list(folders))),
+        (before_ns, json.dumps(list(folders))),
     )
     return [photo for (photo,) in rows]
 
@@ -254,8 +266,10 @@ def made_by_another_recipe(database: Database, recipe: Recipe) -> int:
     )
 
 
-def problems(database: Database, folders: Sequence[int]) -> Iterator[Problem]:
-    """The files of these folders that could not be read, and why."""
+def problems(
+    database: Database, folders: Sequence[int], wanted: Callable[[int, bytes], bool]
+) -> Iterator[Problem]:
+    """The files of these folders whose (folder, name) is ``wanted`` and that have no content."""
     places = Places(database)
     for folder, name, size, reason, detail in database.rows(
         "SELECT folder, name, size, reason, detail FROM problem "
@@ -263,7 +277,8 @@ def problems(database: Database, folders: Sequence[int]) -> Iterator[Problem]:
         "AND folder IN (SELECT value FROM json_each(?))",
         (Reason.NOT_A_PICTURE, json.dumps(list(folders))),
     ):
-        yield Problem(places.path(folder) + b"/" + name, size, Reason(reason), detail)
+        if wanted(folder, name):
+            yield Problem(places.path(folder) + b"/" + name, size, Reason(reason), detail)
 
 
 _PHOTO: Final = (
@@ -276,16 +291,15 @@ _PHOTO: Final = (
 
 
 def with_contents(
-    database: Database, contents: Sequence[int], folders: Sequence[int]
+    database: Database, contents: Sequence[int], wanted: Callable[[int, bytes], bool]
 ) -> Iterator[Photo]:
-    """The photos of these folders that hold one of these contents."""
+    """The photos that hold one of these contents and whose (folder, name) is ``wanted``."""
     places = Places(database)
-    wanted = set(folders)
     for start in range(0, len(contents), _IN_ONE_QUERY):
         some = contents[start : start + _IN_ONE_QUERY]
         marks = ",".join("?" * len(some))
         for row in database.rows(f"{_PHOTO} AND photo.content IN ({marks})", some):
-            if row[0] in wanted:
+            if wanted(row[0], row[1]):
                 yield _photo(row, places)
 
 
@@ -327,3 +341,28 @@ def _photo(row: Row, places: Places) -> Photo:
 def any_problems(database: Database) -> bool:
     """Whether any file could not be read."""
     return database.value("SELECT 1 FROM problem LIMIT 1") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class HashRow:
+    """One content with one of its hashes, unsigned, and how many files hold it."""
+
+    content: int
+    hash: int
+    flat: bool
+    files: int
+
+
+def hashes(database: Database, kind: HashKind, scope: Sequence[int]) -> Iterator[HashRow]:
+    """The contents that present photos of these folders hold, by content id.
+
+    Problems have no content, so what could not be read is in no answer.
+    """
+    for content, value, flat, files in database.stream(
+        f"SELECT content.id, {_HASH_COLUMN[kind]}, flat, count(*) "
+        "FROM photo JOIN content ON content.id = photo.content "
+        "WHERE missing_since IS NULL AND folder IN (SELECT value FROM json_each(?)) "
+        "GROUP BY content.id",
+        (json.dumps(list(scope)),),
+    ):
+        yield HashRow(content, unsigned64(value), bool(flat), files)

@@ -1,0 +1,106 @@
+"""All commands together, and the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from catalog.cli import dupes, forget, index, problems, similar, status
+from catalog.cli.options import CatalogOption, Common, QuietOption
+from catalog.errors import CatalogError, ExitCode
+from catalog.rendering.escaping import printable
+
+_BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a process that SIGPIPE ended
+
+app = typer.Typer(
+    name="imgcat",
+    help="A catalog of all your pictures that always knows which ones are the same.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("index")(index.index)
+app.command("dupes")(dupes.dupes)
+app.command("similar")(similar.similar)
+app.command("status")(status.status)
+app.command("problems")(problems.problems)
+app.command("forget")(forget.forget)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"imgcat {version('imgcat-catalog')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    catalog: CatalogOption = None,
+    quiet: QuietOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="With an error, also print where it came from.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and leave.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """A catalog of all your pictures that always knows which ones are the same."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+    context.obj = Common(catalog=catalog, quiet=quiet, verbose=verbose)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns the exit code. Never raises, and never shows a traceback unasked."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    verbose = "--verbose" in arguments
+    try:
+        code = app(arguments, prog_name="imgcat", standalone_mode=False)
+        sys.stdout.flush()
+    except TyperException as error:  # the only ones it raises are about arguments
+        context = getattr(error, "ctx", None)
+        where = f" (see '{context.command_path} --help')" if context else ""
+        return _complain(error.format_message() + where, ExitCode.USAGE)
+    except CatalogError as error:
+        return _complain(str(error), error.exit_code, traceback.format_exc() if verbose else "")
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Nothing may be flushed at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        hint = "" if verbose else "; --verbose before the command shows where"
+        message = f"this should not have happened: {what}{hint}"
+        return _complain(message, ExitCode.FAILED, traceback.format_exc() if verbose else "")
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _complain(message: str, code: ExitCode, details: str = "") -> int:
+    if details:
+        print(details, file=sys.stderr)
+    print(f"imgcat: {printable(message)}", file=sys.stderr)
+    return int(code)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,88 @@
+"""imgcat dupes"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from catalog.cli.options import (
+    CatalogOption,
+    HashOption,
+    JsonOption,
+    NoVerifyOption,
+    PathsArgument,
+    QuietOption,
+    RadiusOption,
+    SimilarityOption,
+    as_paths,
+    catalog_path,
+    is_quiet,
+    only_one,
+    radius_in_bits,
+)
+from catalog.errors import UsageError
+from catalog.model import Duplicates, HashKind
+from catalog.queries.criteria import DUPLICATES_RADIUS, Criteria
+from catalog.rendering import look, nul, structured, table, text
+from catalog.rendering.bar import TerminalProgress
+from catalog.store.database import open_for_reading
+
+
+def dupes(
+    context: typer.Context,
+    paths: PathsArgument = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Identical bytes only.")] = False,
+    hash_kind: HashOption = None,
+    radius: RadiusOption = None,
+    similarity: SimilarityOption = None,
+    no_verify: NoVerifyOption = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Every pair that matches, instead of groups.")
+    ] = False,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One line a photo, for tables.")] = False,
+    print0: Annotated[
+        bool,
+        typer.Option("--print0", help="Paths only, each ended by a NUL; kept photos come first."),
+    ] = False,
+    catalog: CatalogOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Show the groups of the same picture: the photo to keep first, then its copies.
+
+    Nothing is changed. The answer is about the last index; run 'imgcat index' before.
+    """
+    only_one(json=as_json, csv=as_csv, print0=print0)
+    if exact:
+        if hash_kind or radius is not None or similarity is not None or no_verify:
+            raise UsageError("--exact compares bytes, so it takes no option about hashes")
+        criteria = Criteria(radius=None)
+    else:
+        bits = radius_in_bits(radius, similarity, DUPLICATES_RADIUS)
+        criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
+    from catalog.queries.duplicates import duplicates  # with numpy, for those who ask
+
+    quiet = is_quiet(context, quiet)
+    with (
+        open_for_reading(catalog_path(context, catalog)) as database,
+        TerminalProgress(quiet=quiet) as progress,
+    ):
+        answer = duplicates(database, as_paths(paths), criteria, pairs=pairs, progress=progress)
+    _write(answer, as_json=as_json, as_csv=as_csv, print0=print0)
+
+
+def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool) -> None:
+    if as_json:
+        structured.write_duplicates(answer, look.for_programs(sys.stdout))
+    elif as_csv and answer.pairs is not None:
+        table.write_pairs(answer.pairs, look.for_programs(sys.stdout))
+    elif as_csv:
+        table.write_groups(answer.groups, look.for_programs(sys.stdout))
+    elif print0 and answer.pairs is not None:
+        nul.write_pairs(answer.pairs, sys.stdout.buffer)
+    elif print0:
+        nul.write_groups(answer.groups, sys.stdout.buffer)
+    else:
+        text.write_duplicates(answer, look.for_people(sys.stdout))

@@ -1,0 +1,109 @@
+"""Options that several commands share, and what they come to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Annotated, Optional
+
+import typer
+
+from catalog.errors import UsageError
+from catalog.model import HASH_BITS, HashKind
+from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
+
+CatalogOption = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads this at run time
+    typer.Option(
+        "--catalog",
+        metavar="FILE",
+        help="The catalog file; else $IMGCAT_CATALOG, else the one in your user data folder.",
+    ),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only the result.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+PathsArgument = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads this at run time
+    typer.Argument(metavar="[PATH]...", help="Only what is below these; else everything."),
+]
+
+HashOption = Annotated[
+    Optional[HashKind],  # noqa: UP045 - typer reads this at run time
+    typer.Option("--hash", help="The hash to compare by; else phash."),
+]
+NoVerifyOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-verify",
+        help="Plain Hamming distance and nothing else: flat pictures, which look alike to "
+        "every hash, are compared too, and marked.",
+    ),
+]
+RadiusOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--radius",
+        min=0,
+        max=HASH_BITS,
+        help=f"Bits of {HASH_BITS} that may differ; else "
+        f"{DUPLICATES_RADIUS} for dupes and {SIMILAR_RADIUS} for similar.",
+    ),
+]
+SimilarityOption = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        "--similarity",
+        metavar="PERCENT",
+        help="The radius as a percentage: 90 allows 6 bits to differ.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What holds for every command."""
+
+    catalog: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+
+def catalog_path(context: typer.Context, given: str | None) -> bytes:
+    """The catalog file to use."""
+    chosen = given or context.obj.catalog or os.environ.get("IMGCAT_CATALOG")
+    if not chosen:
+        import platformdirs
+
+        folder = platformdirs.user_data_dir("imgcat", appauthor=False)
+        chosen = os.path.join(folder, "catalog.db")
+    return os.fsencode(os.path.abspath(os.path.expanduser(chosen)))
+
+
+def is_quiet(context: typer.Context, given: bool) -> bool:
+    """Whether only the result is wanted."""
+    return given or context.obj.quiet
+
+
+def as_paths(names: list[str] | None) -> list[bytes]:
+    """Arguments as the bytes that the operating system gave us."""
+    return [os.fsencode(name) for name in names or []]
+
+
+def only_one(**flags: bool) -> None:
+    """Raise UsageError where more than one of these is set."""
+    chosen = [f"--{name}" for name, given in flags.items() if given]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} do not go together: choose one")
+
+
+def radius_in_bits(radius: int | None, similarity: float | None, default: int) -> int:
+    """The radius that --radius or --similarity ask for."""
+    if radius is not None and similarity is not None:
+        raise UsageError("--radius and --similarity say the same thing: choose one")
+    if similarity is None:
+        return default if radius is None else radius
+    from catalog.search.hamming import radius_of_similarity  # with numpy, for those who ask
+
+    return radius_of_similarity(similarity)

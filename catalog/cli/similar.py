@@ -1,0 +1,65 @@
+"""imgcat similar"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from catalog.cli.options import (
+    CatalogOption,
+    HashOption,
+    JsonOption,
+    NoVerifyOption,
+    PathsArgument,
+    QuietOption,
+    RadiusOption,
+    SimilarityOption,
+    as_paths,
+    catalog_path,
+    only_one,
+    radius_in_bits,
+)
+from catalog.model import HashKind
+from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, Criteria
+from catalog.rendering import look, nul, structured, text
+from catalog.store.database import open_for_reading
+
+
+def similar(
+    context: typer.Context,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="A picture, in the catalog or not.")
+    ],
+    paths: PathsArgument = None,
+    hash_kind: HashOption = None,
+    radius: RadiusOption = None,
+    similarity: SimilarityOption = None,
+    no_verify: NoVerifyOption = False,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, help="How many matches at most.")
+    ] = SIMILAR_LIMIT,
+    as_json: JsonOption = False,
+    print0: Annotated[
+        bool, typer.Option("--print0", help="Paths only, each ended by a NUL, best first.")
+    ] = False,
+    catalog: CatalogOption = None,
+    quiet: QuietOption = False,  # noqa: ARG001 - there is nothing to silence, and it does no harm
+) -> None:
+    """Show what looks like one picture, best first."""
+    only_one(json=as_json, print0=print0)
+    bits = radius_in_bits(radius, similarity, SIMILAR_RADIUS)
+    criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
+    from catalog.queries.similar import similar as find_similar  # with numpy
+
+    with open_for_reading(catalog_path(context, catalog)) as database:
+        answer = find_similar(
+            database, as_paths([image])[0], as_paths(paths), criteria=criteria, limit=limit
+        )
+    if as_json:
+        structured.write_json(structured.likeness(answer), look.for_programs(sys.stdout))
+    elif print0:
+        nul.write_matches(answer.matches, sys.stdout.buffer)
+    else:
+        text.write_likeness(answer, look.for_people(sys.stdout))

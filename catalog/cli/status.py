@@ -1,0 +1,52 @@
+"""imgcat status"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from catalog.cli.options import CatalogOption, JsonOption, QuietOption, catalog_path, is_quiet
+from catalog.errors import ExitCode
+from catalog.model import Status
+from catalog.queries.standing import status as standing
+from catalog.rendering import look, reports, structured
+from catalog.store.database import open_for_reading
+
+STALE_AFTER_DAYS = 7
+
+
+def status(
+    context: typer.Context,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Exit with 1 if a folder is stale: offline, never scanned to its end, or not "
+            f"for {STALE_AFTER_DAYS} days.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    catalog: CatalogOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what the catalog holds, and the folders it follows."""
+    with open_for_reading(catalog_path(context, catalog)) as database:
+        answer = standing(database)
+    if as_json:
+        structured.write_json(structured.status(answer), look.for_programs(sys.stdout))
+    elif not is_quiet(context, quiet):
+        reports.write_status(answer, look.for_people(sys.stdout))
+    if check and is_stale(answer, time.time_ns()):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def is_stale(answer: Status, now_ns: int) -> bool:
+    """Whether a folder may differ from what the catalog says of it."""
+    oldest = now_ns - STALE_AFTER_DAYS * 24 * 3600 * 10**9
+    return any(
+        not root.online or root.last_scan_ns is None or root.last_scan_ns < oldest
+        for root in answer.roots
+    )
