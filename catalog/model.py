@@ -232,6 +232,8 @@ class Duplicates:
     groups: tuple[Group, ...]
     pairs: Iterable[Pair] | None = None  # only when asked for; may be long, so it may stream
     fresh: bool = False
+    last_scan_ns: int | None = None  # of the folders asked about, the oldest; None: never whole
+    offline: tuple[tuple[bytes, str], ...] = ()  # folders left out as they are not there, and why
 
     @property
     def photos(self) -> int:
@@ -252,6 +254,8 @@ class Likeness:
     matches: tuple[Match, ...]
     flat: bool = False  # the picture carries no evidence: only identical bytes were looked for
     fresh: bool = False
+    last_scan_ns: int | None = None  # as in Duplicates
+    offline: tuple[tuple[bytes, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

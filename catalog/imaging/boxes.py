@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from catalog.imaging import limits
 from catalog.imaging.source import Source
 
+_IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B  # of GIF
 _MOST_BOXES = 1_000
 _KNOWN = frozenset(b"ftyp meta mdat moov free skip uuid idat mpvd wide jxlc jxlp".split())
 
@@ -50,22 +51,32 @@ def riff_is_cut_short(source: Source) -> bool:
 
 
 def gif_frames(source: Source) -> int:
-    """How many pictures a GIF holds; counting stops at limits.FRAMES, and at any damage."""
+    """How many pictures a GIF holds; counting stops at limits.FRAMES.
+
+    Bytes that are no block where one should begin count as one more: decoders look behind
+    them and may find a picture.
+    """
     data = source.whole if source.whole is not None else source.at(0, limits.WHOLE_BYTES)
     position = 13 + _colours(data, 10)
     frames = 0
-    while frames < limits.FRAMES and position < len(data):
-        block = data[position]
-        if block == 0x2C:  # an image: 9 bytes, its colours, its code size, its data
+    in_data = False  # inside a block's data, which comes in pieces of up to 255 bytes
+    for _ in range(limits.BLOCKS):
+        if position >= len(data) or frames >= limits.FRAMES:
+            break
+        byte = data[position]
+        if in_data:
+            position += byte + 1
+            in_data = byte > 0
+        elif byte == _IMAGE:  # 9 bytes, its colours, its code size, its data
             frames += 1
             position += 11 + _colours(data, position + 9)
-        elif block == 0x21:  # an extension: its label, its data
+            in_data = True
+        elif byte == _EXTENSION:  # its label, its data
             position += 2
+            in_data = True
         else:
+            frames += byte != _TRAILER
             break
-        while position < len(data) and data[position]:
-            position += data[position] + 1
-        position += 1
     return max(1, frames)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pillow_heif
-from PIL import Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 
 from catalog.imaging import hashes, jpeg, limits, plain, raw, tiff
 from catalog.imaging.failing import Undecodable, explain
@@ -17,6 +17,7 @@ from catalog.model import Failure, Fingerprint, Reason, Recipe
 # our own limits come first; Pillow's would warn at 89 megapixels, and phones make 200
 Image.MAX_IMAGE_PIXELS = limits.JPEG_PIXELS
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a worker is one process of several
 pillow_heif.register_heif_opener(
     thumbnails=False, decode_threads=1, depth_images=False, aux_images=False
 )
@@ -29,7 +30,9 @@ def fingerprint(source: Source, digest: bytes, recipe: Recipe) -> Fingerprint | 
             warnings.simplefilter("ignore")  # about metadata nobody here asked for
             picture = _picture(source, recipe)
             return _fingerprint(picture, source.size, digest, recipe)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # decoders raise what they like, panics of Rust included
         return explain(error)
 
 

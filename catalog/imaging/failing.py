@@ -16,6 +16,7 @@ _CUT_SHORT = re.compile(
     r"|unpack requires|unpack_from requires|index out of range",
     re.IGNORECASE,
 )
+_NOT_OURS = re.compile(r"unsupported|not supported|not implemented", re.IGNORECASE)
 _TOO_MUCH = re.compile(
     r"decompressed data too large|too much memory|security limit|out of memory|exceeds.*limit"
     r"|memory allocation",
@@ -32,7 +33,7 @@ class Undecodable(Exception):  # noqa: N818 - reads as what it says of the file
         self.detail = detail
 
 
-def explain(error: Exception) -> Failure:
+def explain(error: BaseException) -> Failure:
     """The failure that an exception raised while decoding stands for."""
     if isinstance(error, Undecodable):
         return Failure(error.reason, one_line(error.detail))
@@ -47,6 +48,8 @@ def explain(error: Exception) -> Failure:
         return Failure(Reason.TRUNCATED, text or "the end is missing")
     if type(error).__name__ == "UnidentifiedImageError":
         return Failure(Reason.DAMAGED, "the header cannot be read")
+    if _NOT_OURS.search(text):
+        return Failure(Reason.UNSUPPORTED, text)
     return Failure(Reason.DAMAGED, text or type(error).__name__)
 
 

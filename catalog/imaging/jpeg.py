@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -31,7 +32,8 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MPF = b"MPF\0"
 _MOST_SEGMENTS = 4_000
 _MOST_HEADER = 16 << 20  # bytes looked at where the file is not in memory
-_BARE = frozenset((0x00, 0x01, *range(0xD0, 0xD8)))  # markers without a length
+_MOST_JUNK = 4096  # bytes between segments; Pillow walks them one by one
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # one that begins a segment, or EOI
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def decode(source: Source, recipe: Recipe) -> Picture:
     with Image.open(file, formats=("JPEG",)) as image:
         assert isinstance(image, ImageFile)
         name = image.format or "JPEG"
+        if image.size != (header.width, header.height):
+            raise Undecodable(Reason.DAMAGED, "two headers that contradict each other")
         image.draft(
             "L" if recipe is Recipe.REDUCED else None,
             (header.width // scale, header.height // scale),
@@ -92,10 +96,11 @@ def _scale(header: Header, recipe: Recipe) -> int:
     The full recipe decodes whole, in colour, as ImageHash's user would; beyond what may be
     held, at the largest scale that may.
     """
-    short, pixels = min(header.width, header.height), header.width * header.height
     if recipe is Recipe.FULL:
-        held = pixels * (1 if header.components == 1 else 4)
-        return next((s for s in (1, 2, 4) if held // s**2 <= limits.DECODED_BYTES), _SMALLEST)
+        fits = (s for s in (1, 2, 4) if _decoded(header, s) <= limits.DECODED_BYTES)
+        fits = (s for s in fits if _working(header, s) <= limits.WORKING_BYTES)
+        return next(fits, _SMALLEST)
+    short = min(header.width, header.height)
     if short >= _LARGE:
         return _SMALLEST
     return next((s for s in (4, 2) if short >= s * ENOUGH), 1)
@@ -119,31 +124,29 @@ def read_header(source: Source) -> Header:
             if frame is None:
                 raise Undecodable(Reason.DAMAGED, "a scan without a frame")
             return _header(frame, found, offset - 4, body[:1])
-    reason = Reason.TRUNCATED if len(head) == source.size else Reason.DAMAGED
-    raise Undecodable(reason, "no picture data after the header")
+    ended = len(head) < source.size or head.rstrip(b"\0").endswith(b"\xff\xd9")
+    raise Undecodable(
+        Reason.DAMAGED if ended else Reason.TRUNCATED, "no picture data after the header"
+    )
 
 
 def segments(data: bytes, position: int) -> Iterator[tuple[int, int, bytes]]:
     """The marker segments from ``position`` on: (marker, offset of the body, body).
 
-    Ends at SOS (given), at EOI, where no marker follows, and where the bytes end.
+    Ends at SOS (given), at EOI, and where no segment follows that makes sense.
     """
     for _ in range(_MOST_SEGMENTS):
-        position = data.find(b"\xff", position)
-        while position >= 0 and data[position + 1 : position + 2] == b"\xff":
-            position += 1  # fill bytes
-        if position < 0 or position + 4 > len(data):
+        found = _MARKER.search(data, position, position + _MOST_JUNK)
+        if found is None or found.start() + 4 > len(data):
             return
+        position = found.start()
         marker = data[position + 1]
-        if marker == _EOI:
-            return
-        if marker in _BARE:  # FF 00 is no marker at all
-            position += 2
-            continue
         length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _EOI or length < 2:
+            return
         end = position + 2 + length
         yield marker, position + 4, data[position + 4 : end]
-        if marker == _SOS or length < 2:
+        if marker == _SOS:
             return
         position = end
 
@@ -176,8 +179,19 @@ def _header(
 def _check(header: Header, scale: int) -> None:
     """Refuse what would take too much memory. Raises Undecodable."""
     limits.check_pixels(header.width, header.height, limits.JPEG_PIXELS)
-    limits.check_decoded(header.width * header.height * 4 // scale**2)
-    if header.progressive or not header.interleaved:
-        size = int(header.width * header.height * header.samples * 2)
-        if size > limits.COEFFICIENT_BYTES:
-            raise Undecodable(Reason.TOO_LARGE, f"{size // 1_000_000} MB to hold all its scans")
+    limits.check_decoded(_decoded(header, scale))
+    limits.check_working(_working(header, scale))
+
+
+def _decoded(header: Header, scale: int) -> int:
+    """Bytes of the decoded pixels, four for each pixel in colour."""
+    held = 1 if header.components == 1 else 4
+    return header.width * header.height * held // scale**2
+
+
+def _working(header: Header, scale: int) -> int:
+    """Bytes held at the peak: where scans hold parts of blocks, libjpeg keeps all of them."""
+    pixels = header.width * header.height
+    in_parts = header.progressive or not header.interleaved
+    coefficients = int(pixels * header.samples * 2) if in_parts else 0
+    return coefficients + _decoded(header, scale) * 5 // 4

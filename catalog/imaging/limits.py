@@ -11,11 +11,13 @@ from catalog.model import Reason
 
 FILE_BYTES = 1 << 30  # larger files are no pictures
 WHOLE_BYTES = 64 << 20  # up to here a file is held in memory, beyond it is read in place
+HELD_BYTES = 256 << 20  # of a file whose decoder takes it all into memory
 JPEG_PIXELS = 500_000_000  # decoded at an eighth of that
 OTHER_PIXELS = 100_000_000
 DECODED_BYTES = 400_000_000  # of pixels held at once
-COEFFICIENT_BYTES = 600_000_000  # libjpeg keeps all of a progressive picture's, 2 bytes each
+WORKING_BYTES = 800_000_000  # of all that one decoder holds at its peak
 FRAMES = 10_000  # counting stops here
+BLOCKS = 1_000_000  # of a GIF, counting stops here
 DIRECTORIES = 1_000  # of a TIFF, counting stops here
 
 
@@ -33,10 +35,25 @@ def check_pixels(width: int, height: int, most: int) -> None:
         )
 
 
+def check_held(size: int) -> None:
+    """Refuse a file too large for a decoder that takes all of it. Raises Undecodable."""
+    if size > HELD_BYTES:
+        raise Undecodable(Reason.TOO_LARGE, f"a file of {size >> 20} MiB in a format held whole")
+
+
 def check_decoded(size: int) -> None:
     """Refuse what would take more than DECODED_BYTES once decoded. Raises Undecodable."""
     if size > DECODED_BYTES:
         raise Undecodable(
             Reason.TOO_LARGE,
             f"{size // 1_000_000} MB once decoded; at most {DECODED_BYTES // 1_000_000} are held",
+        )
+
+
+def check_working(size: int) -> None:
+    """Refuse what its decoder would need more than WORKING_BYTES for. Raises Undecodable."""
+    if size > WORKING_BYTES:
+        raise Undecodable(
+            Reason.TOO_LARGE,
+            f"{size // 1_000_000} MB to decode; at most {WORKING_BYTES // 1_000_000} are used",
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from catalog.imaging.exif import Facts
@@ -13,7 +15,9 @@ from catalog.model import Recipe
 
 ENOUGH = 256  # pixels of the short side; up to twice that, a picture is hashed as it is
 _SIDE = 128  # pixels of the short side that a larger one is reduced to, or a few more
-_STRIP_PIXELS = 1 << 20  # transparency is laid over white this many pixels at a time
+_STRIP_PIXELS = 1 << 20  # what takes a step in between takes it this many pixels at a time
+_DIRECT = frozenset(("1", "L", "P", "RGB", "RGBX", "YCbCr"))
+_DEEP = frozenset(("I", "F"))
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
 
@@ -96,40 +100,72 @@ def turned(picture: Picture, orientation: int) -> Picture:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """``image`` in 8-bit grey as ``convert("L")`` makes it, transparent pixels over white."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _eight_bits(image)
+    """``image`` in 8-bit grey as ``convert("L")`` makes it, transparent pixels over white.
+
+    What needs a step in between takes it in strips, so that it never needs the memory of
+    another whole picture.
+    """
+    if image.mode in _DEEP or image.mode.startswith("I;16"):
+        return _in_strips(image, _to_eight_bits(image))
     if image.mode == "LAB":
         return image.getchannel("L")
-    if not image.has_transparency_data:
+    if image.has_transparency_data:
+        return _in_strips(image, _over_white)
+    if image.mode in _DIRECT:
         return image.convert("L")
+    return _in_strips(image, lambda strip: strip.convert("L"))
+
+
+def _in_strips(image: Image.Image, to_grey: Callable[[Image.Image], Image.Image]) -> Image.Image:
     result = Image.new("L", image.size)
-    rows = max(1, _STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(image.height, top + rows)
-        strip = image.crop((0, top, image.width, bottom)).convert("RGBA")
-        canvas = Image.new("RGB", strip.size, "white")
-        canvas.paste(strip, mask=strip)
-        result.paste(canvas.convert("L"), (0, top))
+    for top, strip in _strips(image):
+        result.paste(to_grey(strip), (0, top))
     return result
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grey scaled to 0-255: what has a known range by that range, else by its own.
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+
+
+def _over_white(strip: Image.Image) -> Image.Image:
+    strip = strip.convert("RGBA")
+    canvas = Image.new("RGB", strip.size, "white")
+    canvas.paste(strip, mask=strip)
+    return canvas.convert("L")
+
+
+def _to_eight_bits(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """How deep grey becomes 0-255: what has a known range by that range, else by its own.
 
     Pillow would clip most of it to white. Values up to 1 are taken for fractions, up to 255
     for bytes, up to 65535 for 16 bits; anything else is stretched from its least to its most.
     """
-    deep = np.asarray(image)
     if image.mode.startswith("I;16"):
-        return Image.fromarray((deep.astype(np.uint32) // 257).astype(np.uint8))
-    values = np.nan_to_num(deep.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 65535:
-        values -= low
-        scale = 255 / max(high - low, 1e-30)
-    elif high <= 1 and image.mode == "F":
-        scale = 255.0
+        low, scale = 0.0, 1 / 257
     else:
-        scale = 1.0 if high <= 255 else 1 / 257
-    return Image.fromarray((values * scale).clip(0, 255).astype(np.uint8))
+        ranges = [_range(_finite(strip)) for _, strip in _strips(image)]
+        low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+        if low < 0 or high > 65535:
+            scale = 255 / max(high - low, 1e-30)
+        else:
+            low = 0.0
+            fractions = high <= 1 and image.mode == "F"
+            scale = 255.0 if fractions else 1.0 if high <= 255 else 1 / 257
+
+    def convert(strip: Image.Image) -> Image.Image:
+        values = (_finite(strip) - np.float32(low)) * np.float32(scale)
+        return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+    return convert
+
+
+def _finite(strip: Image.Image) -> npt.NDArray[np.float32]:
+    """(height, width) float32, without what is no number."""
+    values = np.asarray(strip).astype(np.float32)
+    return np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _range(values: npt.NDArray[np.float32]) -> tuple[float, float]:
+    return float(values.min()), float(values.max())

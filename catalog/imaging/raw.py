@@ -17,6 +17,7 @@ from catalog.imaging.exif import Facts
 from catalog.imaging.failing import Undecodable
 from catalog.imaging.orientation import upright_size
 from catalog.imaging.picture import Picture, grey_of, turned
+from catalog.imaging.silence import no_stderr
 from catalog.imaging.source import Source
 from catalog.model import Reason, Recipe
 
@@ -32,7 +33,8 @@ def decode(source: Source, name: str, recipe: Recipe) -> Picture:
         raise Undecodable(
             Reason.NEEDS_EXTRA, f"camera RAW ({name}); install imgcat with the extra raw"
         ) from None
-    with rawpy.imread(source.rewound()) as raw:
+    limits.check_held(source.size)
+    with no_stderr(), rawpy.imread(source.rewound()) as raw:
         sizes = raw.sizes
         limits.check_pixels(sizes.width, sizes.height, limits.OTHER_PIXELS)
         orientation = _ORIENTATIONS.get(sizes.flip, 1)

@@ -27,7 +27,7 @@ class Source:
 
     def at(self, offset: int, length: int) -> bytes:
         """At most ``length`` bytes from ``offset``."""
-        if offset < 0 or length <= 0:
+        if offset < 0 or length <= 0 or offset >= self.size:
             return b""
         if self.whole is not None:
             return self.whole[offset : offset + length]

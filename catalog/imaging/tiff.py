@@ -53,7 +53,7 @@ class Tiff:
     def directory(self, offset: int) -> Directory | None:
         """The directory at ``offset``; None where there is none that makes sense."""
         count_size, entry_size, layout = (8, 20, "HHQ8s") if self.big else (2, 12, "HHI4s")
-        count = self._number(self.read(offset, count_size))
+        count = self.number(self.read(offset, count_size))
         if not 0 < count <= _MOST_ENTRIES or offset <= 0:
             return None
         body = self.read(offset + count_size, count * entry_size + count_size * 4)
@@ -61,7 +61,7 @@ class Tiff:
         entries = struct.iter_unpack(self.order + layout, body[: min(count, whole) * entry_size])
         found = {tag: (kind, number, value) for tag, kind, number, value in entries}
         link = body[count * entry_size :][: 8 if self.big else 4]
-        return Directory(self, found, self._number(link))
+        return Directory(self, found, self.number(link))
 
     def directories(self) -> Iterator[Directory]:
         """The chain of directories, each once, and no more than limits.DIRECTORIES."""
@@ -75,7 +75,8 @@ class Tiff:
             yield directory
             offset = directory.next
 
-    def _number(self, raw: bytes) -> int:
+    def number(self, raw: bytes) -> int:
+        """An unsigned number of any width."""
         return int.from_bytes(raw, "little" if self.order == "<" else "big")
 
 
@@ -95,7 +96,7 @@ class Directory:
             return b""
         if size <= len(inline):
             return inline[:size]
-        return self.tiff.read(self.tiff._number(inline), size)
+        return self.tiff.read(self.tiff.number(inline), size)
 
     def integers(self, tag: int) -> tuple[int, ...]:
         """The whole numbers of a value; empty where it holds none."""

@@ -53,6 +53,14 @@ class Node:
             return True
         return self.stored is not None and self.stored != self.parent.stored
 
+    @property
+    def top(self) -> Node:
+        """The top of the root this folder is in."""
+        node = self
+        while node.parent is not None:
+            node = node.parent
+        return node
+
     def place(self, parent: Node | None, name: bytes) -> None:
         """Hang this folder, with all below it, somewhere else."""
         if self.parent is not None:

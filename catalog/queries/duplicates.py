@@ -42,7 +42,12 @@ def duplicates(
     blocks = list(_close(values, criteria))
     photos_of = _photos_of(database, scope, values, blocks)
     groups = tuple(_groups(values, blocks, photos_of))
-    return Duplicates(groups, _pairs(values, blocks, photos_of) if pairs else None)
+    return Duplicates(
+        groups,
+        _pairs(values, blocks, photos_of) if pairs else None,
+        last_scan_ns=scope.last_scan_ns,
+        offline=scope.offline,
+    )
 
 
 @dataclass(frozen=True, slots=True)

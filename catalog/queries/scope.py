@@ -25,6 +25,7 @@ class Scope:
     folders: frozenset[int]
     files: frozenset[tuple[int, bytes]]
     offline: tuple[tuple[bytes, str], ...]
+    last_scan_ns: int | None  # the oldest of the roots asked about; None: one was never whole
 
     def holds(self, folder: int, name: bytes) -> bool:
         """Whether the file at this place is asked about."""
@@ -52,8 +53,15 @@ def scope_of(database: Database, paths: Sequence[bytes] = (), *, offline: bool =
     return Scope(
         folders=frozenset(wanted - hidden),
         files=frozenset((folder, name) for folder, name in files if folder not in hidden),
-        offline=tuple((node.path, why) for node, why in away),
+        offline=tuple((node.path, why) for node, why in away if node.id in wanted),
+        last_scan_ns=_oldest_scan(database, tree, wanted | {folder for folder, _ in files}),
     )
+
+
+def _oldest_scan(database: Database, tree: Tree, wanted: set[int]) -> int | None:
+    tops = {tree.by_id[folder].top.id for folder in wanted}
+    scans = [root.last_scan for root in folders.all_roots(database) if root.folder in tops]
+    return None if not scans or None in scans else min(scan for scan in scans if scan is not None)
 
 
 def offline_places(nodes: Iterable[Node]) -> Iterator[tuple[Node, str]]:

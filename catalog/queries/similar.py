@@ -80,7 +80,13 @@ def similar(
             keeping.rank_key(match.photo),
         )
     )
-    return Likeness(image, tuple(matches[:limit]), flat=picture.flat and not criteria.flat)
+    return Likeness(
+        image,
+        tuple(matches[:limit]),
+        flat=picture.flat and not criteria.flat,
+        last_scan_ns=scope.last_scan_ns,
+        offline=scope.offline,
+    )
 
 
 def _distances(picture: Picture, values: Values, criteria: Criteria) -> dict[int, int]:

@@ -88,9 +88,9 @@ def write_problems(answer: Iterable[Problem], stream: TextIO, look: Look | None 
 def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> None:
     """One line for the run, and one for each thing that a person should know besides."""
     look = look or look_of(stream)
-    done = ", ".join(_changes(answer)) or "nothing new"
-    photos = look.bold(human.counted(answer.scanned, "photo"))
-    stream.write(f"{photos}: {done}, in {human.duration(answer.seconds)}\n")
+    done = ", ".join(_changes(answer))
+    files = look.bold(human.counted(answer.scanned, "file"))
+    stream.write(f"{files}: {done}, in {human.duration(answer.seconds)}\n")
     for folder in answer.offline:
         line = f"Offline, its photos are kept in the catalog: {printable(folder)}"
         stream.write(look.warning(line) + "\n")
@@ -99,7 +99,7 @@ def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> 
         stream.write(look.bad(line) + "\n")
     stream.writelines(f"{printable(note)}\n" for note in answer.notes)
     if answer.interrupted:
-        stream.write("Interrupted. What was read is kept; the next run goes on from there.\n")
+        stream.write("Interrupted. What was read is kept: run 'imgcat index' again to go on.\n")
 
 
 def _changes(answer: Summary) -> list[str]:
@@ -110,8 +110,9 @@ def _changes(answer: Summary) -> list[str]:
         (answer.missing, "missing"),
     )
     changes = [f"{count:,} {what}" for count, what in counts if count]
-    unreadable = max(answer.problems, answer.failed)
-    if unreadable:
-        new = f", {answer.failed:,} of them new" if 0 < answer.failed < unreadable else ""
-        changes.append(f"{unreadable:,} could not be read{new} {_SEE_PROBLEMS}")
+    changes = changes or (["nothing new"] if not answer.failed else [])
+    if answer.failed:
+        changes.append(f"{answer.failed:,} could not be read {_SEE_PROBLEMS}")
+    elif answer.problems:
+        changes.append(f"{human.counted(answer.problems, 'known problem')} {_SEE_PROBLEMS}")
     return changes

@@ -50,7 +50,7 @@ def duplicates(answer: Duplicates) -> Object:
     """What ``dupes --json`` says, all at once; ``write_duplicates`` streams the same."""
     whole = {
         "format": FORMAT,
-        "fresh": answer.fresh,
+        **_horizon(answer),
         "groups": [_group(group) for group in answer.groups],
         "photos": answer.photos,
         "reclaimable": answer.reclaimable,
@@ -67,9 +67,18 @@ def likeness(answer: Likeness) -> Object:
     return {
         "format": FORMAT,
         **json_path(answer.query, "query"),
-        "fresh": answer.fresh,
+        **_horizon(answer),
         "flat": answer.flat,
         "matches": [_match(match) for match in answer.matches],
+    }
+
+
+def _horizon(answer: Duplicates | Likeness) -> Object:
+    """How far the answer is known to match the disk."""
+    return {
+        "fresh": answer.fresh,
+        "last_scan": None if answer.last_scan_ns is None else moment(answer.last_scan_ns),
+        "offline": [{**json_path(path), "why": why} for path, why in answer.offline],
     }
 
 
@@ -127,7 +136,8 @@ def write_duplicates(answer: Duplicates, stream: TextIO) -> None:
 
     Only the flat pictures among the pairs are gathered, as ``flat`` follows ``pairs``.
     """
-    stream.write(f'{{"format": {FORMAT}, "fresh": {encoded(answer.fresh)}, "groups": ')
+    head = encoded({"format": FORMAT, **_horizon(answer)})
+    stream.write(head.removesuffix("}") + ', "groups": ')
     _write_array(map(_group, answer.groups), stream)
     stream.write(f', "photos": {answer.photos}, "reclaimable": {answer.reclaimable}')
     if answer.pairs is not None:

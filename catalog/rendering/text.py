@@ -36,7 +36,12 @@ def write_duplicates(answer: Duplicates, stream: TextIO, look: Look | None = Non
     look = look or look_of(stream)
     if answer.pairs is not None:
         _write_pairs(answer.pairs, stream, look)
-        return
+    else:
+        _write_groups(answer, stream, look)
+    _write_horizon(answer, stream, look)
+
+
+def _write_groups(answer: Duplicates, stream: TextIO, look: Look) -> None:
     if not answer.groups:
         stream.write("No duplicates found.\n")
         return
@@ -60,11 +65,23 @@ def write_likeness(answer: Likeness, stream: TextIO, look: Look | None = None) -
         stream.write(f"{query} is nearly blank: only identical files were looked for.\n")
     if not answer.matches:
         stream.write(f"Nothing in the catalog looks like {query}\n")
+        _write_horizon(answer, stream, look)
         return
     stream.write(look.bold(f"{human.counted(len(answer.matches), 'match', 'matches')} for {query}"))
     stream.write("\n\n")
     for match in answer.matches:
         _write_photo(_relation(match), match.photo, _remarks(match), stream, look)
+    _write_horizon(answer, stream, look)
+
+
+def _write_horizon(answer: Duplicates | Likeness, stream: TextIO, look: Look) -> None:
+    """What the answer could not see: folders that are not there, and all since the last scan."""
+    for path, why in answer.offline:
+        line = f"Left out, as it is not there now: {printable(path)} ({printable(why)})"
+        stream.write(look.warning(line) + "\n")
+    if answer.last_scan_ns is not None and not answer.fresh:
+        since = human.ago(answer.last_scan_ns)
+        stream.write(look.dim(f"Last scan {since}; 'imgcat index' looks again.") + "\n")
 
 
 def _write_pairs(pairs: Iterable[Pair], stream: TextIO, look: Look) -> None:

@@ -18,6 +18,8 @@ from catalog.scanning.filters import Filters
 # name, size, mtime_ns, ctime_ns, inode: plain tuples, because a rescan makes 200,000 of them
 File = tuple[bytes, int, int, int, int]
 _FITS: Final = 2**63 - 1
+_TYPE_BITS: Final = 0o170000
+_LINK: Final = stat.S_IFLNK
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,8 @@ def _list(
                 if entry.is_dir(follow_symlinks=False):
                     if wants_folder(below, name):
                         folders.append(name)
-                elif wants_file(below, name) and not entry.is_symlink():
-                    file = _file(entry)
-                    if file is not None:
-                        files.append(file)
+                elif wants_file(below, name):
+                    _add_file(entry, name, files)
         after = os.lstat(path)
     except OSError as error:
         return _failed(path, device, inode, error)
@@ -106,20 +106,18 @@ def _list(
     return Listing(path, device, inode, files, folders, empty)
 
 
-def _file(entry: os.DirEntry[bytes]) -> File | None:
+def _add_file(entry: os.DirEntry[bytes], name: bytes, files: list[File]) -> None:
+    # Half of a rescan's time is spent here: each look-up and call counts 200,000 times.
     try:
         status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
-        return None  # gone since the folder was read: as if it had not been there
-    size, mtime, ctime, inode = (
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-    )
-    if inode > _FITS or not -_FITS <= mtime <= _FITS or not -_FITS <= ctime <= _FITS:
+        return  # gone since the folder was read: as if it had not been there
+    if status.st_mode & _TYPE_BITS == _LINK:
+        return
+    mtime, ctime, inode = status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    if inode > _FITS or mtime > _FITS or ctime > _FITS or mtime < -_FITS or ctime < -_FITS:
         mtime, ctime, inode = signed64(mtime), signed64(ctime), signed64(inode)
-    return entry.name, size, mtime, ctime, inode
+    files.append((name, status.st_size, mtime, ctime, inode))
 
 
 def _failed(path: bytes, device: int, inode: int, error: OSError) -> Listing:

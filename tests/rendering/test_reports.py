@@ -85,22 +85,22 @@ def test_no_problems():
 def test_summary_of_a_busy_run():
     busy = replace(QUIET_RUN, added=12, changed=3, moved=5, missing=2, failed=4, problems=4)
     assert shown(reports.write_summary, replace(busy, seconds=3.21)) == (
-        "1,234 photos: 12 added, 3 changed, 5 moved, 2 missing,"
+        "1,234 files: 12 added, 3 changed, 5 moved, 2 missing,"
         " 4 could not be read (imgcat problems), in 3.2 s\n"
     )
 
 
 def test_summary_tells_new_problems_from_old_ones():
     assert shown(reports.write_summary, replace(QUIET_RUN, failed=1, problems=5)) == (
-        "1,234 photos: 5 could not be read, 1 of them new (imgcat problems), in 0.31 s\n"
+        "1,234 files: 1 could not be read (imgcat problems), in 0.31 s\n"
     )
     assert shown(reports.write_summary, replace(QUIET_RUN, problems=5)) == (
-        "1,234 photos: 5 could not be read (imgcat problems), in 0.31 s\n"
+        "1,234 files: nothing new, 5 known problems (imgcat problems), in 0.31 s\n"
     )
 
 
 def test_summary_of_a_run_that_found_nothing():
-    assert shown(reports.write_summary, QUIET_RUN) == "1,234 photos: nothing new, in 0.31 s\n"
+    assert shown(reports.write_summary, QUIET_RUN) == "1,234 files: nothing new, in 0.31 s\n"
 
 
 def test_summary_says_what_else_a_person_should_know():
@@ -115,6 +115,6 @@ def test_summary_says_what_else_a_person_should_know():
         "Offline, its photos are kept in the catalog: /usb\\x07",
         "Could not be read: /private (Permission denied)",
         "Waited for another run",
-        "Interrupted. What was read is kept; the next run goes on from there.",
+        "Interrupted. What was read is kept: run 'imgcat index' again to go on.",
     ]
     assert "\x1b[33mOffline" in shown(reports.write_summary, odd, Look(colour=True))

@@ -41,7 +41,10 @@ def exact(item) -> bytes:
 def test_a_group_says_what_the_interface_promises(two_groups):
     whole = json.loads(streamed(two_groups))
 
-    assert list(whole) == ["format", "fresh", "groups", "photos", "reclaimable"]
+    assert list(whole) == [
+        *("format", "fresh", "last_scan", "offline"),
+        *("groups", "photos", "reclaimable"),
+    ]
     assert (whole["format"], whole["fresh"]) == (1, False)
     assert (whole["photos"], whole["reclaimable"]) == (6, 2_000_000 + 2_000_000 + 999)
     first, second = whole["groups"]
@@ -249,3 +252,10 @@ def test_write_json_is_one_line():
     out = io.StringIO()
     structured.write_json({"format": 1, "text": "a\nb"}, out)
     assert out.getvalue() == '{"format": 1, "text": "a\\nb"}\n'
+
+
+def test_an_answer_says_how_far_it_sees(two_groups):
+    seen = replace(two_groups, last_scan_ns=10**18, offline=((b"/usb", "it is not there"),))
+    whole = json.loads(streamed(seen))
+    assert whole["last_scan"] == "2001-09-09T01:46:40.000000Z"
+    assert whole["offline"] == [{"path": "/usb", "why": "it is not there"}]

@@ -114,3 +114,17 @@ def test_no_matches():
         "/q is nearly blank: only identical files were looked for.\n"
         "Nothing in the catalog looks like /q\n"
     )
+
+
+def test_an_answer_says_what_it_could_not_see():
+    nothing = Duplicates((), last_scan_ns=0, offline=((b"/usb\x07", "it is not there"),))
+    lines = shown(text.write_duplicates, nothing).splitlines()
+    assert lines[0] == "No duplicates found."
+    assert lines[1] == "Left out, as it is not there now: /usb\\x07 (it is not there)"
+    assert lines[2].startswith("Last scan ")
+
+
+def test_a_fresh_answer_needs_no_excuse():
+    assert "Last scan" not in shown(
+        text.write_duplicates, Duplicates((), last_scan_ns=0, fresh=True)
+    )
