@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _as_interrupt)
     verbose = "--verbose" in arguments
     try:
-        code = app(arguments, prog_name="imgcat", standalone_mode=False)
+        code = _invoke(arguments)
         sys.stdout.flush()
     except TyperException as error:  # the only ones it raises are about arguments
         context = getattr(error, "ctx", None)
@@ -81,13 +81,16 @@ def run(arguments: list[str]) -> int:
         return _complain(error.format_message() + where, ExitCode.USAGE)
     except CatalogError as error:
         return _complain(str(error), error.exit_code, traceback.format_exc() if verbose else "")
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted", ExitCode.INTERRUPTED)
+    except KeyboardInterrupt:
+        return _complain("interrupted; run the same command to go on", ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has had enough. Nothing may be flushed at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has had enough.
+        _drop_output()
         return _BROKEN_PIPE
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.strerror:
+            _drop_output()
+            return _complain(f"cannot write the output: {error.strerror}", ExitCode.FAILED)
         what = f"{type(error).__name__}: {error}"
         hint = "" if verbose else "; --verbose before the command shows where"
         message = f"this should not have happened: {what}{hint}"
@@ -95,9 +98,27 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else ExitCode.DONE
 
 
+def _invoke(arguments: list[str]) -> object:
+    """Run one command; returns what it returned, or its exit code.
+
+    Typer's own main would make a silent exit of Ctrl-C, and of a closed pipe.
+    """
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("imgcat", list(arguments)) as context:
+            return command.invoke(context)
+    except typer.Exit as error:
+        return error.exit_code
+
+
+def _drop_output() -> None:
+    """What still waits to be written must not be tried again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _complain(message: str, code: ExitCode, details: str = "") -> int:
-    if details:
-        print(details, file=sys.stderr)
+    for line in details.splitlines():
+        print(printable(line), file=sys.stderr)
     print(f"imgcat: {printable(message)}", file=sys.stderr)
     return int(code)
 

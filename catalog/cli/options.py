@@ -72,6 +72,8 @@ class Common:
 
 def catalog_path(context: typer.Context, given: str | None) -> bytes:
     """The catalog file to use."""
+    if "" in (given, context.obj.catalog):
+        raise UsageError("--catalog needs the name of a file")
     chosen = given or context.obj.catalog or os.environ.get("IMGCAT_CATALOG")
     if not chosen:
         import platformdirs
@@ -87,7 +89,12 @@ def is_quiet(context: typer.Context, given: bool) -> bool:
 
 
 def as_paths(names: list[str] | None) -> list[bytes]:
-    """Arguments as the bytes that the operating system gave us."""
+    """Arguments as the bytes that the operating system gave us.
+
+    Raises UsageError for an empty one: to the system it would be the current folder.
+    """
+    if "" in (names or []):
+        raise UsageError("one of the paths is empty")
     return [os.fsencode(name) for name in names or []]
 
 

@@ -11,6 +11,7 @@ from catalog.cli.options import (
     CatalogOption,
     JsonOption,
     PathsArgument,
+    QuietOption,
     as_paths,
     catalog_path,
     only_one,
@@ -28,6 +29,7 @@ def problems(
         bool, typer.Option("--print0", help="Paths only, each ended by a NUL.")
     ] = False,
     catalog: CatalogOption = None,
+    quiet: QuietOption = False,  # noqa: ARG001 - there is nothing to silence, and it does no harm
 ) -> None:
     """Show the files that could not be read, and why. They match nothing.
 

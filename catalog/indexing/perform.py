@@ -24,6 +24,7 @@ from catalog.model import (
     Reason,
     Recipe,
     SameBytes,
+    Stamp,
     signed64,
 )
 from catalog.progress import Phase, Progress
@@ -80,7 +81,9 @@ class Performer:
 
     def _places(self, plan: Plan) -> None:
         """Folders that were renamed, found on another file system, or could not be listed."""
-        if not (plan.renamed or plan.identified or plan.readable or plan.unreadable):
+        if not (
+            plan.renamed or plan.identified or plan.readable or plan.unreadable or plan.settled
+        ):
             return
         with self._database.writing(self._progress) as writer:
             for node in plan.renamed:
@@ -89,6 +92,7 @@ class Performer:
                     folders.move_folder(writer, node.id, parent, node.name)
             for node in plan.identified:
                 self._ensure(writer, node, refresh=True)
+            folders.set_settled(writer, plan.settled)
             for node in plan.readable:
                 if node.id is not None:
                     folders.set_unreadable(writer, node.id, None)
@@ -102,7 +106,7 @@ class Performer:
         for batch in _batches(carries):
             with self._database.writing(self._progress) as writer:
                 unknown += [
-                    Read(carry.folder, carry.name, carry.stamp, Why.ADDED)
+                    Read(carry.folder, carry.name, carry.stamp.size, Why.ADDED)
                     for carry in batch
                     if not self._carry_one(writer, carry)
                 ]
@@ -181,16 +185,14 @@ class Performer:
         from catalog.workers.pool import Lost, Task, run_all
 
         tasks = (
-            Task((number, *self._request(item)), item.stamp.size)
-            for number, item in enumerate(reads)
+            Task((number, *self._request(item)), item.size) for number, item in enumerate(reads)
         )
         for (number, *_), result in run_all(
             read_numbered, tasks, jobs=min(jobs, len(reads)), warm_up=warm_up
         ):
             item = reads[number]
             if isinstance(result, Lost):
-                failure = Failure(result.reason, result.detail)
-                result = Reading(item.stamp, time.time_ns(), failure)
+                result = Reading(None, time.time_ns(), Failure(result.reason, result.detail))
             yield item, result
 
     def _request(self, item: Read) -> tuple[bytes, Recipe, bytes | None]:
@@ -200,7 +202,7 @@ class Performer:
         """Store what was read, and empty ``pending``."""
         if not pending:
             return
-        believed = [(read, self._believe(read, reading)) for read, reading in pending]
+        believed = [(read, _believed(read, reading)) for read, reading in pending]
         with self._database.writing(self._progress) as writer:
             for read, reading in believed:
                 if reading is not None:
@@ -210,18 +212,6 @@ class Performer:
                 self._count(read, reading.outcome)
         pending.clear()
 
-    def _believe(self, read: Read, reading: Reading) -> Reading | None:
-        """A file that vanished with its folder, or with its whole drive, proves nothing."""
-        if isinstance(reading.outcome, Failure) and reading.outcome.reason is Reason.VANISHED:
-            folder = read.folder
-            try:
-                status = os.lstat(folder.path)
-            except OSError:
-                return None
-            if (status.st_dev, signed64(status.st_ino)) != (folder.device, folder.inode):
-                return None
-        return reading
-
     def _store(self, writer: Writer, read: Read, reading: Reading) -> None:
         outcome = reading.outcome
         before = read.row.content if read.row is not None else None
@@ -230,11 +220,14 @@ class Performer:
                 photos.mark_missing(writer, [read.row.id], reading.begun_ns)
             return
         folder = self._ensure(writer, read.folder)
-        stamp = reading.stamp or read.stamp
+        stamp = reading.stamp
+        assert stamp is not None  # _believed saw to it
         if isinstance(outcome, Failure):
             content = None
             failure = _as_problem(read.name, outcome)
-            photos.put_problem(writer, folder, read.name, stamp, failure, self._decoder)
+            again = outcome.reason.passing or is_racy(stamp, reading.begun_ns)
+            photo = photos.put(writer, folder, read.name, stamp, None, again=again)
+            photos.put_problem(writer, photo, failure, self._decoder)
         else:
             content = _content(writer, outcome)
             if content is None:
@@ -257,6 +250,29 @@ class Performer:
             tally.unchanged += 1
         else:
             tally.changed += 1
+
+
+def _believed(read: Read, reading: Reading) -> Reading | None:
+    """The reading with a stamp, or that the file vanished; None where it proves nothing.
+
+    A file that vanished with its folder, or with its whole drive, is not missing. Where
+    nothing could be seen through a descriptor (no permission, or the decoder took its process
+    down), the file's stamp of now is what the problem is remembered by.
+    """
+    if isinstance(reading.outcome, Failure) and reading.stamp is None:
+        if reading.outcome.reason is not Reason.VANISHED:
+            try:
+                stamp = Stamp.of(os.lstat(read.folder.file(read.name)))
+            except OSError:
+                return None
+            return Reading(stamp, reading.begun_ns, reading.outcome)
+        try:
+            status = os.lstat(read.folder.path)
+        except OSError:
+            return None
+        if (status.st_dev, signed64(status.st_ino)) != (read.folder.device, read.folder.inode):
+            return None
+    return reading
 
 
 def _content(writer: Writer, outcome: Fingerprint | SameBytes) -> int | None:

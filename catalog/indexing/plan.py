@@ -30,7 +30,7 @@ class Read:
 
     folder: Node
     name: bytes
-    stamp: Stamp
+    size: int  # bytes, as listed
     why: Why
     row: PhotoRow | None = None
     known_digest: bytes | None = None
@@ -61,6 +61,7 @@ class Plan:
     back: list[PhotoRow] = field(default_factory=list)  # were missing, and are as they were
     missing: list[int] = field(default_factory=list)  # rows of files
     gone: list[Node] = field(default_factory=list)  # folders: all their files are missing
+    settled: list[tuple[int, bytes]] = field(default_factory=list)  # rows agree with this listing
     notes: list[str] = field(default_factory=list)
     scanned: int = 0
     unchanged: int = 0

@@ -173,9 +173,6 @@ class _Run:
 
     def summary(self, tops: list[bytes], seconds: float) -> Summary:
         """The run as a person reads it."""
-        scope = folders.below(
-            self._database, [root.folder for root in folders.all_roots(self._database)]
-        )
         return Summary(
             roots=tuple(tops),
             scanned=self._scanned,
@@ -186,7 +183,7 @@ class _Run:
             missing=self._summed.missing,
             failed=self._summed.failed,
             seconds=seconds,
-            problems=photos.counts(self._database, scope).problems,
+            problems=photos.count_problems(self._database),
             offline=tuple(self._offline),
             unreadable=tuple(self._summed.unreadable),
             notes=tuple(self._notes),

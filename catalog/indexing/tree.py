@@ -25,6 +25,7 @@ class Node:
     id: int | None = None
     stored: str | None = None
     unreadable: str | None = None
+    settled: bytes | None = None
     device: int = 0
     children: dict[bytes, Node] = field(default_factory=dict)
 
@@ -94,6 +95,7 @@ class Tree:
                 id=row.id,
                 stored=row.filesystem,
                 unreadable=row.unreadable,
+                settled=row.settled,
             )
         for row in rows:
             node = self.by_id[row.id]

@@ -20,6 +20,7 @@ class FolderRow:
     filesystem: str  # identity of the file system it was on
     inode: int
     unreadable: str | None
+    settled: bytes | None  # digest of the listing that its photo rows are known to agree with
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def all_folders(database: Database) -> list[FolderRow]:
     return [
         FolderRow(*row)
         for row in database.rows(
-            "SELECT folder.id, parent, name, identity, inode, unreadable "
+            "SELECT folder.id, parent, name, identity, inode, unreadable, settled "
             "FROM folder JOIN filesystem ON filesystem.id = folder.filesystem"
         )
     ]
@@ -88,6 +89,14 @@ def move_folder(writer: Writer, folder: int, parent: int | None, name: bytes) ->
 def set_unreadable(writer: Writer, folder: int, why: str | None) -> None:
     """Remember that a folder could not be listed (its photos are not offered), or that it can."""
     writer.run("UPDATE folder SET unreadable = ? WHERE id = ?", (why, folder))
+
+
+def set_settled(writer: Writer, settled: Iterable[tuple[int, bytes]]) -> None:
+    """Remember the digest of the listing that the photo rows of each folder agree with."""
+    writer.run_many(
+        "UPDATE folder SET settled = ? WHERE id = ?",
+        [(digest, folder) for folder, digest in settled],
+    )
 
 
 def add_root(writer: Writer, folder: int, filters: dict[str, object]) -> int:

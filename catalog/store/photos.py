@@ -106,16 +106,12 @@ def put(
     return photo
 
 
-def put_problem(
-    writer: Writer, folder: int, name: bytes, stamp: Stamp, failure: Failure, decoder: str
-) -> int:
-    """A file is there and could not be read. It matches nothing: it has no content."""
-    photo = put(writer, folder, name, stamp, None, again=failure.reason.passing)
+def put_problem(writer: Writer, photo: int, failure: Failure, decoder: str) -> None:
+    """Why a file that was put without a content has none."""
     writer.run(
         "INSERT OR REPLACE INTO problem (photo, reason, detail, decoder) VALUES (?,?,?,?)",
         (photo, failure.reason, failure.detail, decoder),
     )
-    return photo
 
 
 def move(writer: Writer, row: PhotoRow, folder: int, name: bytes, stamp: Stamp) -> bool:
@@ -335,6 +331,17 @@ def _photo(row: Row, places: Places) -> Photo:
         camera=camera,
         flat=bool(flat),
         frames=frames,
+    )
+
+
+def count_problems(database: Database) -> int:
+    """How many present files could not be read."""
+    return int(
+        database.value(
+            "SELECT count(*) FROM problem JOIN photo ON photo.id = problem.photo "
+            "WHERE missing_since IS NULL AND reason <> ?",
+            (Reason.NOT_A_PICTURE,),
+        )
     )
 
 

@@ -26,7 +26,9 @@ CREATE TABLE folder (
     name        BLOB NOT NULL,                   -- of a top: its absolute path, '' for '/'
     filesystem  INTEGER NOT NULL REFERENCES filesystem (id),
     inode       INTEGER NOT NULL,
-    unreadable  TEXT                             -- why it could not be listed at the last look
+    unreadable  TEXT,                            -- why it could not be listed at the last look
+    settled     BLOB                             -- digest of the listing that its photo rows agree
+                                                 -- with; the triggers below take it back
 ) STRICT;
 CREATE UNIQUE INDEX folder_place ON folder (parent, name) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX folder_top ON folder (name) WHERE parent IS NULL;
@@ -82,6 +84,19 @@ CREATE UNIQUE INDEX photo_place ON photo (folder, name);
 CREATE INDEX photo_inode ON photo (inode);
 CREATE INDEX photo_content ON photo (content);
 CREATE INDEX photo_missing ON photo (missing_since) WHERE missing_since IS NOT NULL;
+
+-- A rescan may believe folder.settled without looking at the rows, so whatever changes a row
+-- takes it back.
+CREATE TRIGGER photo_added AFTER INSERT ON photo BEGIN
+    UPDATE folder SET settled = NULL WHERE id = NEW.folder AND settled IS NOT NULL;
+END;
+CREATE TRIGGER photo_changed AFTER UPDATE ON photo BEGIN
+    UPDATE folder SET settled = NULL
+    WHERE id IN (OLD.folder, NEW.folder) AND settled IS NOT NULL;
+END;
+CREATE TRIGGER photo_deleted AFTER DELETE ON photo BEGIN
+    UPDATE folder SET settled = NULL WHERE id = OLD.folder AND settled IS NOT NULL;
+END;
 
 -- Files without a content. Read again when their stamps or the decoder change.
 CREATE TABLE problem (

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, Final, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -31,7 +32,7 @@ _IN_FLIGHT_PER_WORKER: Final = 3  # batches: one running, the rest so that none 
 TIME_LIMIT: Final = 30.0  # seconds a file may take ...
 _SLOWEST_READ: Final = 2 << 20  # ... plus its bytes at this rate a second: a slow network share
 _STALLED: Final = 120.0  # seconds beyond every limit after which the pool itself is given up
-_RESTARTS: Final = 5
+_RESTARTS: Final = 5  # in a row, without one result in between
 # One thread of linear algebra a process: the pool is the parallelism, and each further thread
 # would take its own buffers out of the address space.
 _ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1"}
@@ -119,6 +120,9 @@ class _Run(Generic[Item, Result]):
         self._pool.join()
 
     def _new_pool(self) -> ProcessPool:
+        # Its start unblocks SIGINT in the thread that does it (Python 3.11), so it must not be
+        # the first schedule that starts it: see _interrupts_stay_here.
+        resource_tracker.ensure_running()
         return ProcessPool(
             max_workers=self._jobs,
             initializer=confine,
@@ -128,13 +132,18 @@ class _Run(Generic[Item, Result]):
         )
 
     def _launch(self, batch: list[Task[Item]]) -> None:
-        with _interrupts_stay_here():
-            future = self._pool.schedule(
-                run_batch,
-                args=(self._function, [task.item for task in batch]),
-                timeout=self._limit(batch),
-            )
-        self._flying[future] = batch
+        try:
+            with _interrupts_stay_here():
+                future = self._pool.schedule(
+                    run_batch,
+                    args=(self._function, [task.item for task in batch]),
+                    timeout=self._limit(batch),
+                )
+        except RuntimeError:  # the pool broke since it was last looked at
+            self._alone.extend(batch)
+            self._restart()
+        else:
+            self._flying[future] = batch
 
     def _limit(self, batch: list[Task[Item]]) -> float:
         return self._time_limit + sum(task.size for task in batch) / _SLOWEST_READ
@@ -152,8 +161,10 @@ class _Run(Generic[Item, Result]):
             except BrokenProcessPool:
                 self._restart()
             except Exception as error:  # whatever it is, it costs one file only
+                self._restarts = 0
                 yield from self._failed(self._flying.pop(future), error)
             else:
+                self._restarts = 0
                 batch = self._flying.pop(future)
                 yield from zip((task.item for task in batch), values, strict=True)
 
@@ -190,19 +201,41 @@ def _batches(tasks: Iterable[Task[Item]]) -> Iterator[list[Task[Item]]]:
         yield batch
 
 
+class Raised(Exception):  # noqa: N818 - reads as what happened
+    """What the function raised, by its name.
+
+    The exception itself stays where it was: SystemExit would end the parent, and one that
+    does not survive pickling would break the pool.
+    """
+
+
 def run_batch(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
     """What a worker process does with a batch."""
-    return [function(item) for item in items]
+    try:
+        return [function(item) for item in items]
+    except BaseException as error:
+        raise Raised(type(error).__name__) from None
 
 
 def _lost(error: Exception, limit: float) -> Lost:
     if isinstance(error, ProcessExpired):
-        code = error.exitcode or 0
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return Lost(Reason.CRASHED, f"its process ended with {how}")
+        return Lost(Reason.CRASHED, f"its process ended with {_how(error.exitcode or 0)}")
     if isinstance(error, TimeoutError):
         return Lost(Reason.TIMED_OUT, f"stopped after {limit:.0f} seconds")
-    return Lost(Reason.CRASHED, f"{type(error).__name__} inside the decoder")
+    name = str(error) if isinstance(error, Raised) else type(error).__name__
+    if name == MemoryError.__name__:
+        return Lost(Reason.TOO_LARGE, "the decoder ran out of memory")
+    return Lost(Reason.CRASHED, f"{name} inside the decoder")
+
+
+def _how(code: int) -> str:
+    """An exit code as a person reads it."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {-code}"
 
 
 @contextlib.contextmanager
