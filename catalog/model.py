@@ -319,3 +319,28 @@ class Summary:
     def complete(self) -> bool:
         """Whether every folder could be listed and every file be opened."""
         return not self.unreadable and not self.interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A file whose bytes are not those the catalog knows, although nothing says it changed."""
+
+    path: bytes
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What ``verify`` found. Nothing was repaired."""
+
+    checked: int  # files whose every byte was read and digested
+    changed: int  # files that changed openly since the last index: for 'imgcat index' to see
+    drifted: tuple[Drift, ...]
+    catalog_fault: str | None  # what SQLite's integrity check says; None: sound
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def sound(self) -> bool:
+        """Whether the catalog and all files that were checked are as they should be."""
+        return not self.drifted and self.catalog_fault is None

@@ -16,6 +16,7 @@ class Phase(StrEnum):
     CHECKING = "Checking the catalog"
     LISTING = "Listing folders"
     READING = "Reading photos"
+    VERIFYING = "Verifying photos"
     SEARCHING = "Searching"
 
 

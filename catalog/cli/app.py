@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from catalog.cli import dupes, forget, index, problems, similar, status
+from catalog.cli import dupes, forget, index, problems, similar, status, verify
 from catalog.cli.options import CatalogOption, Common, QuietOption
 from catalog.errors import CatalogError, ExitCode
 from catalog.rendering.escaping import printable
@@ -33,6 +33,7 @@ app.command("dupes")(dupes.dupes)
 app.command("similar")(similar.similar)
 app.command("status")(status.status)
 app.command("problems")(problems.problems)
+app.command("verify")(verify.verify)
 app.command("forget")(forget.forget)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from catalog.cli.options import (
     CatalogOption,
+    JobsOption,
     JsonOption,
     QuietOption,
     as_paths,
@@ -62,10 +63,7 @@ def index(
             "ImageHash script. Holds for the catalog from then on.",
         ),
     ] = None,
-    jobs: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--jobs", "-j", min=1, help="Processes that read photos; else one a core."),
-    ] = None,
+    jobs: JobsOption = None,
     as_json: JsonOption = False,
     catalog: CatalogOption = None,
     quiet: QuietOption = False,

@@ -24,6 +24,10 @@ QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress and no remarks, only the result.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+JobsOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--jobs", "-j", min=1, help="Processes that read photos; else one a core."),
+]
 PathsArgument = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads this at run time
     typer.Argument(metavar="[PATH]...", help="Only what is below these; else everything."),

@@ -130,6 +130,8 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 
 def _over_white(strip: Image.Image) -> Image.Image:
+    if strip.mode == "La":  # Pillow knows no straight way
+        strip = strip.convert("LA")
     strip = strip.convert("RGBA")
     canvas = Image.new("RGB", strip.size, "white")
     canvas.paste(strip, mask=strip)

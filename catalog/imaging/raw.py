@@ -63,11 +63,10 @@ def _preview(
         picture = jpeg.decode(source, recipe)
     if min(picture.width, picture.height) < min(_SMALLEST_PREVIEW, *upright):
         return None
-    if picture.facts.orientation is None and orientation > 1:
-        lies = upright_size(upright, orientation)  # back to how the sensor saw it
-        if (picture.width > picture.height) == (lies[0] > lies[1]):
-            return turned(picture, orientation)
-    return picture
+    # most previews say how they lie, or LibRaw does it for them; the others lie as the sensor
+    lies_down = (picture.width > picture.height) != (upright[0] > upright[1])
+    stands_on_its_head = orientation == 3 and picture.facts.orientation is None
+    return turned(picture, orientation) if lies_down or stands_on_its_head else picture
 
 
 def _of_pixels(image: Image.Image, orientation: int, recipe: Recipe) -> Picture:

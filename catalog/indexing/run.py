@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos, settings
 from catalog.store.database import Database, open_for_writing, rebuild
 from catalog.store.opening import shown
+from catalog.workers.cores import cores
 
 MISSING_KEPT_NS: Final = 30 * 24 * 3600 * 10**9  # then a complete scan forgets a missing file
 _MANY_MISSING: Final = 200  # files, and ...
@@ -52,18 +52,12 @@ def index(
     recipe = _agree_on_recipe(database, options.recipe, progress)
     _retry_old_problems(database, progress)
     targets = roots.choose(database, paths, options.filters, progress)
-    run = _Run(database, recipe, options.jobs or _cores(), progress)
+    run = _Run(database, recipe, options.jobs or cores(), progress)
     for target in targets:
         run.bring_up_to_date(target)
         if run.tally.interrupted:
             break
     return run.summary([target.top for target in targets], time.monotonic() - begun)
-
-
-def _cores() -> int:
-    with contextlib.suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _agree_on_recipe(database: Database, wanted: Recipe | None, progress: Progress) -> Recipe:

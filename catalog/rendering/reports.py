@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TextIO
 
-from catalog.model import Problem, Reason, RootState, Status, Summary
+from catalog.model import Problem, Reason, RootState, Status, Summary, Verification
 from catalog.rendering import human
 from catalog.rendering.escaping import printable
 from catalog.rendering.look import Look, look_of
@@ -100,6 +100,25 @@ def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> 
     stream.writelines(f"{printable(note)}\n" for note in answer.notes)
     if answer.interrupted:
         stream.write("Interrupted. What was read is kept: run 'imgcat index' again to go on.\n")
+
+
+def write_verification(answer: Verification, stream: TextIO, look: Look | None = None) -> None:
+    """What is not as the catalog has it, and how much was looked at."""
+    look = look or look_of(stream)
+    if answer.catalog_fault is not None:
+        stream.write(look.bad(f"The catalog is damaged: {printable(answer.catalog_fault)}") + "\n")
+    stream.writelines(
+        f"{look.bad('differs')}  {printable(drift.path)}: {printable(drift.why)}\n"
+        for drift in answer.drifted
+    )
+    files = look.bold(human.counted(answer.checked, "file"))
+    verdict = f"{len(answer.drifted):,} differ" if answer.drifted else "all as the catalog has them"
+    stream.write(f"{files} read: {verdict}, in {human.duration(answer.seconds)}\n")
+    if answer.changed:
+        changed = human.counted(answer.changed, "file")
+        stream.write(f"{changed} changed or went since the last scan: run 'imgcat index'\n")
+    if answer.interrupted:
+        stream.write("Interrupted: the rest was not read.\n")
 
 
 def _changes(answer: Summary) -> list[str]:

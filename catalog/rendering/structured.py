@@ -29,6 +29,7 @@ from catalog.model import (
     RootState,
     Status,
     Summary,
+    Verification,
 )
 from catalog.rendering import human
 from catalog.rendering.escaping import UNSAFE, exact_text, json_path
@@ -123,6 +124,19 @@ def summary(answer: Summary) -> Object:
         "notes": list(answer.notes),
         "interrupted": answer.interrupted,
         "complete": answer.complete,
+    }
+
+
+def verification(answer: Verification) -> Object:
+    """What ``verify --json`` says."""
+    return {
+        "format": FORMAT,
+        "checked": answer.checked,
+        "changed": answer.changed,
+        "drifted": [{**json_path(drift.path), "why": drift.why} for drift in answer.drifted],
+        "catalog_fault": answer.catalog_fault,
+        "seconds": round(answer.seconds, 3),
+        "interrupted": answer.interrupted,
     }
 
 

@@ -138,6 +138,15 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def fault(self) -> str | None:
+        """What SQLite's integrity check finds first; None where the file is sound."""
+        try:
+            with translated(self.path):
+                (verdict,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+        except CatalogDamaged as error:
+            return str(error.__cause__)
+        return None if verdict == "ok" else str(verdict).splitlines()[-1]
+
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
         total = 0

@@ -277,6 +277,24 @@ def problems(
             yield Problem(places.path(folder) + b"/" + name, size, Reason(reason), detail)
 
 
+def ids_with_content(database: Database, wanted: Callable[[int, bytes], bool]) -> list[int]:
+    """The present photos whose (folder, name) is ``wanted``, folder by folder."""
+    return [
+        photo
+        for photo, folder, name in database.stream(
+            "SELECT id, folder, name FROM photo "
+            "WHERE missing_since IS NULL AND content IS NOT NULL ORDER BY folder, name"
+        )
+        if wanted(folder, name)
+    ]
+
+
+def rows(database: Database, photos: Sequence[int]) -> Iterator[PhotoRow]:
+    """These files, in their order."""
+    for photo in photos:
+        yield from map(_photo_row, database.rows(_ROW + "WHERE photo.id = ?", (photo,)))
+
+
 _PHOTO: Final = (
     "SELECT photo.folder, photo.name, photo.size, mtime_ns, ctime_ns, photo.inode, "
     "folder.filesystem, content.id, digest, format, width, height, orientation, taken_at, "

@@ -13,7 +13,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def run_all(
     jobs: int,
     warm_up: Callable[[], None] | None = None,
     time_limit: float = TIME_LIMIT,
-) -> Iterator[tuple[Item, Result | Lost]]:
+) -> Generator[tuple[Item, Result | Lost], None, None]:
     """Run ``function`` over ``tasks`` in ``jobs`` processes; results come as they are done.
 
     ``function`` and ``warm_up`` are importable by name. ``tasks`` is read only as far ahead as
