@@ -242,6 +242,8 @@ class Performer:
         if isinstance(outcome, Failure):
             if outcome.reason is Reason.VANISHED:
                 tally.missing += read.row is not None and not read.row.missing
+            elif read.why is Why.AGAIN and read.row is not None and read.row.content is None:
+                tally.unchanged += 1  # as unreadable as it was
             elif _as_problem(read.name, outcome).reason is not Reason.NOT_A_PICTURE:
                 tally.failed += 1
         elif read.why is Why.ADDED:

@@ -71,6 +71,7 @@ def write_likeness(answer: Likeness, stream: TextIO, look: Look | None = None) -
     stream.write("\n\n")
     for match in answer.matches:
         _write_photo(_relation(match), match.photo, _remarks(match), stream, look)
+    stream.write("\n")
     _write_horizon(answer, stream, look)
 
 

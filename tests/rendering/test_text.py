@@ -103,6 +103,7 @@ def test_matches_of_one_picture(photo):
         "  identical     2.0 MB  4032x3024   2021-07-04 12:00  /same\n"
         "  1 bit         2.0 MB  4032x3024   2021-07-04 12:00  /near\n"
         "  similar 0.87 12.3 KB  4032x3024   2021-07-04 12:00  /alike\n"
+        "\n"
     )
 
 
