@@ -115,7 +115,9 @@ class _Reconciliation:
         )
 
     def _enter(self, path: bytes, device: int, inode: int) -> bool:
-        """Meet a folder; False where its photos are to be left alone because it is offline."""
+        """Meet a folder; False where it is not to be listed: offline, or no files in there."""
+        if filesystem.is_kernel_made(device):
+            return False
         identity = filesystem.identity(path, device)
         parent = self._nodes.get(os.path.dirname(path)) if path != self._scope.root else None
         node = self._known(path)

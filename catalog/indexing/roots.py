@@ -79,7 +79,7 @@ def choose(
 def _resolved(path: bytes, roots: Iterable[RootRow]) -> bytes:
     real = os.path.realpath(path)
     if os.path.isdir(real):
-        if filesystem.is_kernel_made(real):
+        if filesystem.is_kernel_made(os.lstat(real).st_dev):
             raise UsageError(f"{shown(real)} holds no files, only windows into the system")
         return real
     if any(folders.relative_to(real, root.path) is not None for root in roots):

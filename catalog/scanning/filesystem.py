@@ -15,7 +15,12 @@ _MOUNTS: Final = "/proc/self/mountinfo"
 _UUIDS: Final = "/dev/disk/by-uuid"
 # Their subvolumes share one UUID and count inodes each for itself; f_fsid tells them apart.
 _BY_FSID: Final = frozenset({"btrfs", "zfs", "bcachefs"})
-_KERNEL: Final = frozenset({"proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "debugfs"})
+_KERNEL: Final = frozenset(
+    {
+        *("proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "debugfs", "tracefs"),
+        *("securityfs", "configfs", "pstore", "bpf", "mqueue", "efivarfs", "fusectl"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ def identity(path: bytes, device: int) -> str:
     return _identity(device, path) or f"device:{device:x}"
 
 
-def is_kernel_made(path: bytes) -> bool:
-    """Whether the files below are windows into the kernel, not files somebody keeps."""
-    return _mounts().get(os.lstat(path).st_dev, ("", ""))[0] in _KERNEL
+def is_kernel_made(device: int) -> bool:
+    """Whether files with this device number are windows into the kernel, not files kept."""
+    return _mounts().get(device, ("", ""))[0] in _KERNEL
 
 
 def forget_mounts() -> None:
