@@ -1,0 +1,62 @@
+"""Peers, installed when they are asked for, apart from the project's own environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from typing import Final
+
+from benchmarks.measuring import BenchError, Run, run, say
+
+_PROJECT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_ENVIRONMENT: Final = os.path.join(_PROJECT, ".venv-bench")
+_PYTHON: Final = os.path.join(_ENVIRONMENT, "bin", "python")
+_CZKAWKA: Final = """
+import sys
+from czkawka import ImageSimilarity
+engine = ImageSimilarity()
+engine.set_directories(sys.argv[1:])
+engine.set_similarity(0)
+engine.find_similar()
+"""
+
+
+def beside_the_project(*names: str) -> str:
+    """A path in the folder that the checkout stands in."""
+    return os.path.join(os.path.dirname(_PROJECT), *names)
+
+
+def install(package: str) -> str:
+    """Have ``package`` in the peers' environment; returns its version. Raises BenchError."""
+    if not os.path.exists(_PYTHON):
+        say(f"setting up {os.path.basename(_ENVIRONMENT)}, once")
+        venv.create(_ENVIRONMENT, with_pip=True)
+    version = _version_of(package)
+    if version is None:
+        command = [_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([*command, package], stdout=sys.stderr, check=False)
+        version = _version_of(package)
+        if done.returncode != 0 or version is None:
+            raise BenchError(f"{package} could not be installed: see above")
+    return version
+
+
+def _version_of(package: str) -> str | None:
+    ask = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
+    done = subprocess.run(
+        [_PYTHON, "-c", ask, package], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def czkawka(tree: str) -> Run:
+    """Its engine over a folder: list, decode and hash on all cores, compare.
+
+    It is given a home that has just been made, so that nothing can come from a cache.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-home-") as home:
+        places = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+        return run([_PYTHON, "-c", _CZKAWKA, tree], environment=dict.fromkeys(places, home))
