@@ -1,4 +1,28 @@
-"""One open file becomes one fingerprint: sniff, decode, hash."""
+"""One open file becomes one fingerprint: sniff, decode, hash.
+
+What the reduced recipe does, and what each step buys. CPU of ``reading.read``, start-up left
+out, as a ratio to ``djpeg -scale 1/8 -grayscale`` of the same files in the same run: 0.9 to 1.1
+over 120 camera JPEGs of 8 to 16 megapixels (184 MB), 1.0 to 1.3 over 60 of 2 to 6 megapixels,
+0.2 over 60 progressive ones.
+
+- Scale 1/8 from 1024 pixels of the short side on, and at least 256 pixels below that. Asking
+  for 512 takes a third more CPU, for 7 % more equal dHashes and no more equal pHashes.
+- Scaled pixels at the right and bottom edge stand for less than a whole block. The resize is
+  told which part the picture fills: pHashes equal to those of a full decode rise from 54 to 89 %
+  (815 photos, all reduced to about 128 pixels).
+- What is hashed is reduced by odd factors only, because halving rounds up: equal dHashes 86 %
+  instead of 71 % (180 photos of 2 to 16 megapixels). Below 512 pixels nothing is reduced.
+- libjpeg gets the whole file at once (no copies), and EXIF is read from the segment found
+  while checking the header (Pillow's own reader takes 0.44 ms, this one 0.04).
+- A progressive file loses its AC scans first: the same pixels for a quarter of the CPU.
+
+Equal to, and within two bits of, a plain ImageHash loop (the full recipe), in percent:
+
+    pictures                                 pHash         dHash         aHash
+    815 real ones, 692 below 512 pixels      97.5  99.9    95.7  100     98.8  99.9
+    59 real ones from 1024 pixels on         93.2  100     83.1  100     96.6  100
+    180 camera JPEGs, 2 to 16 megapixels     94.4  100     85.0  100     92.2  98.9
+"""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def is_flat(signature: Image.Image) -> bool:
 def whash(signatures: Signatures) -> Hashes:
     """ImageHash's wavelet hash of each signature: (N, SIGNATURE_SIDE**2) uint8 -> (N,) uint64.
 
-    It takes some 2 ms a picture, which is why it is made when asked for and never stored.
+    It takes about 1 ms a picture, which is why it is made when asked for and never stored.
     """
     result = np.empty(len(signatures), np.uint64)
     for row, signature in enumerate(signatures):

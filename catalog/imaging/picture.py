@@ -77,8 +77,8 @@ def _odd(most: float) -> int:
     """The largest odd number up to ``most``, at least 1.
 
     The mean of an odd number of whole values never ends in a half, so rounding it favours
-    nothing. Reducing by two made every textured part 1/8 brighter than a flat one, which
-    changed one dHash in seven.
+    nothing. Reducing by two makes a textured part an eighth of a grey level brighter than a
+    flat one, which changed one dHash in seven.
     """
     return max(1, (int(most) - 1) // 2 * 2 + 1)
 

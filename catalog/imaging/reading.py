@@ -127,7 +127,7 @@ def _digest(source: Source) -> bytes:
 
 
 def _stamp(status: os.stat_result) -> Stamp:
-    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return Stamp.of(status)  # as the walk gives it
 
 
 def _still_there(path: bytes, status: os.stat_result) -> bool:
