@@ -40,7 +40,7 @@ def _open_what_is_closed() -> None:
         ("stderr", os.O_WRONLY, "w"),
     ):
         if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, access), mode))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, access), mode, closefd=False))
 
 
 if __name__ == "__main__":

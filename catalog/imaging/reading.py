@@ -60,7 +60,6 @@ def read(path: bytes, recipe: Recipe, known_digest: bytes | None = None) -> Read
 
 def warm_up() -> None:
     """Import all that decoding needs, once, so that no file pays for it."""
-    import pywt  # noqa: F401
     import scipy.fftpack  # noqa: F401
 
     from catalog.imaging import decode, jxl  # noqa: F401

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from catalog.imaging.formats import PICTURE_SUFFIXES
+from catalog.imaging.limits import FILE_BYTES
 from catalog.indexing.plan import Carry, Plan, Read, Why, is_racy
 from catalog.indexing.tree import Node
 from catalog.model import (
@@ -62,6 +63,7 @@ class Performer:
         self._decoder = decoder
         self._progress = progress
         self._unused: set[int] = set()  # contents that a file may have been the last to hold
+        self._made: list[Node] = []  # folders whose rows the transaction under way made
         self.tally = Tally()
 
     def perform(self, plan: Plan, jobs: int) -> Tally:
@@ -72,12 +74,23 @@ class Performer:
             extra = self._carry(plan.carries)
             self._presence(plan)
             self._read([*plan.reads, *extra], jobs)
-            self._sweep()
         except KeyboardInterrupt:
             self.tally.interrupted = True
         return self.tally
 
     # -- rows --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        """One transaction; folders that it made are unmade with it when it fails."""
+        self._made.clear()
+        try:
+            with self._database.writing(self._progress) as writer:
+                yield writer
+        except BaseException:
+            for node in self._made:
+                node.id = None
+            raise
 
     def _places(self, plan: Plan) -> None:
         """Folders that were renamed, found on another file system, or could not be listed."""
@@ -85,14 +98,18 @@ class Performer:
             plan.renamed or plan.identified or plan.readable or plan.unreadable or plan.settled
         ):
             return
-        with self._database.writing(self._progress) as writer:
+        with self._writing() as writer:
             for node in plan.renamed:
                 if node.parent is not None and node.id is not None:
                     parent = self._ensure(writer, node.parent)
                     folders.move_folder(writer, node.id, parent, node.name)
             for node in plan.identified:
-                self._ensure(writer, node, refresh=True)
-            folders.set_settled(writer, plan.settled)
+                folder = self._ensure(writer, node, refresh=True)
+                if node.stored != node.filesystem:
+                    # Their stamps are another disk's, also for a run after this one is cut off.
+                    photos.read_again_in(writer, folder)
+            if self._database.as_of(writer) == plan.as_of:
+                folders.set_settled(writer, plan.settled)
             for node in plan.readable:
                 if node.id is not None:
                     folders.set_unreadable(writer, node.id, None)
@@ -104,17 +121,24 @@ class Performer:
         """Give known contents their new names; returns what has to be read after all."""
         unknown: list[Read] = []
         for batch in _batches(carries):
-            with self._database.writing(self._progress) as writer:
+            with self._writing() as writer:
                 unknown += [
                     Read(carry.folder, carry.name, carry.stamp.size, Why.ADDED)
                     for carry in batch
                     if not self._carry_one(writer, carry)
                 ]
+        # Only now: until then, another of them may have use for a content.
+        for some in _batches(sorted(self._unused)):
+            with self._database.writing(self._progress) as writer:
+                contents.delete_unused(writer, some)
+        self._unused.clear()
         return unknown
 
     def _carry_one(self, writer: Writer, carry: Carry) -> bool:
         folder = self._ensure(writer, carry.folder)
         before = photos.get(writer, folder, carry.name)
+        if before is not None and before.content is not None:
+            self._unused.add(before.content)
         if carry.moved and photos.move(writer, carry.source, folder, carry.name, carry.stamp):
             self.tally.moved += 1
         else:
@@ -128,8 +152,6 @@ class Performer:
                 self.tally.added += 1
             else:
                 self.tally.changed += 1
-        if before is not None and before.content is not None:
-            self._unused.add(before.content)
         return True
 
     def _presence(self, plan: Plan) -> None:
@@ -144,16 +166,12 @@ class Performer:
             with self._database.writing(self._progress) as writer:
                 self.tally.added += photos.mark_present(writer, [row.id for row in back])
 
-    def _sweep(self) -> None:
-        for batch in _batches(sorted(self._unused)):
-            with self._database.writing(self._progress) as writer:
-                contents.delete_unused(writer, batch)
-        self._unused.clear()
-
     def _ensure(self, writer: Writer, node: Node, *, refresh: bool = False) -> int:
         """The row of a folder and of all above it, made where there is none."""
         if node.id is None or refresh:
             parent = None if node.parent is None else self._ensure(writer, node.parent)
+            if node.id is None:
+                self._made.append(node)
             node.id = folders.add_folder(writer, parent, node.name, node.filesystem, node.inode)
         return node.id
 
@@ -187,12 +205,14 @@ class Performer:
         tasks = (
             Task((number, *self._request(item)), item.size) for number, item in enumerate(reads)
         )
+        begun = time.time_ns()
         for (number, *_), result in run_all(
             read_numbered, tasks, jobs=min(jobs, len(reads)), warm_up=warm_up
         ):
             item = reads[number]
             if isinstance(result, Lost):
-                result = Reading(None, time.time_ns(), Failure(result.reason, result.detail))
+                # What was lost is what the file held at some moment since: later bytes are due.
+                result = Reading(None, begun, Failure(result.reason, result.detail))
             yield item, result
 
     def _request(self, item: Read) -> tuple[bytes, Recipe, bytes | None]:
@@ -203,10 +223,12 @@ class Performer:
         if not pending:
             return
         believed = [(read, _believed(read, reading)) for read, reading in pending]
-        with self._database.writing(self._progress) as writer:
+        with self._writing() as writer:
             for read, reading in believed:
                 if reading is not None:
                     self._store(writer, read, reading)
+            contents.delete_unused(writer, self._unused)
+        self._unused.clear()
         for read, reading in believed:
             if reading is not None:
                 self._count(read, reading.outcome)
@@ -224,7 +246,7 @@ class Performer:
         assert stamp is not None  # _believed saw to it
         if isinstance(outcome, Failure):
             content = None
-            failure = _as_problem(read.name, outcome)
+            failure = _as_problem(read, outcome)
             again = outcome.reason.passing or is_racy(stamp, reading.begun_ns)
             photo = photos.put(writer, folder, read.name, stamp, None, again=again)
             photos.put_problem(writer, photo, failure, self._decoder)
@@ -244,7 +266,7 @@ class Performer:
                 tally.missing += read.row is not None and not read.row.missing
             elif read.why is Why.AGAIN and read.row is not None and read.row.content is None:
                 tally.unchanged += 1  # as unreadable as it was
-            elif _as_problem(read.name, outcome).reason is not Reason.NOT_A_PICTURE:
+            elif _as_problem(read, outcome).reason is not Reason.NOT_A_PICTURE:
                 tally.failed += 1
         elif read.why is Why.ADDED:
             tally.added += 1
@@ -291,11 +313,13 @@ def read_numbered(request: tuple[int, bytes, Recipe, bytes | None]) -> Reading:
     return read(path, recipe, known_digest)
 
 
-def _as_problem(name: bytes, failure: Failure) -> Failure:
+def _as_problem(read: Read, failure: Failure) -> Failure:
     """A name that does not promise a picture makes no problem of not being one."""
-    _, dot, suffix = name.rpartition(b".")
-    promises = bool(dot) and suffix.lower() in PICTURE_SUFFIXES
-    if failure.reason is Reason.UNSUPPORTED and not promises:
+    _, dot, suffix = read.name.rpartition(b".")
+    if dot and suffix.lower() in PICTURE_SUFFIXES:
+        return failure
+    no_picture = failure.reason in (Reason.UNSUPPORTED, Reason.NOT_REGULAR)
+    if no_picture or not 0 < read.size <= FILE_BYTES:
         return Failure(Reason.NOT_A_PICTURE, failure.detail)
     return failure
 

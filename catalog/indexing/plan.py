@@ -62,6 +62,7 @@ class Plan:
     missing: list[int] = field(default_factory=list)  # rows of files
     gone: list[Node] = field(default_factory=list)  # folders: all their files are missing
     settled: list[tuple[int, bytes]] = field(default_factory=list)  # rows agree with this listing
+    as_of: int = 0  # the state of the catalog that all this was seen in
     notes: list[str] = field(default_factory=list)
     scanned: int = 0
     unchanged: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 import os
+import stat
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -52,19 +53,26 @@ class _Reconciliation:
         self._database = database
         self._scope = scope
         self._progress = progress
+        self._plan = Plan(as_of=database.as_of())
         self._tree = Tree(folders.all_folders(database))
         self._compares = photos.any_known(database)
         self._nodes: dict[bytes, Node] = {}  # by path: every folder met in this walk
         self._listed: list[Node] = []  # those whose listing is whole
         self._taken: set[int] = set()  # rows that moved to another name
-        self._plan = Plan()
+        self._left: set[int] = set()  # folders they moved out of
+        # Digests that files with a new name, and one they keep, had under the latter.
+        self._linked: dict[tuple[str, int], bytes | None] = {}
 
     def plan(self) -> Plan:
         scope = self._scope
         if self._reach_top():
             for listing in walk(scope.top, scope.filters, self._enter, scope.root):
                 self._progress.advance(len(listing.files))
-                self._take(self._nodes[listing.path], listing)
+                node = self._nodes.get(listing.path)
+                if node is None:
+                    self._unmet(listing)
+                else:
+                    self._take(node, listing)
         self._find_gone_folders()
         # What moved to another name is not missing from its old one.
         self._plan.missing = [row for row in self._plan.missing if row not in self._taken]
@@ -83,6 +91,10 @@ class _Reconciliation:
             except OSError as error:
                 self._not_there(path, error.strerror or str(error))
                 return False
+            if not stat.S_ISDIR(status.st_mode):
+                # A link would show every photo a second time, under the path it leads to.
+                self._not_there(path, "it is not a folder any more")
+                return False
             if part is None:
                 return True  # the walk itself meets the last one
             if not self._enter(path, status.st_dev, signed64(status.st_ino)):
@@ -97,9 +109,24 @@ class _Reconciliation:
         if node.is_mount:
             self._plan.offline.append(node)
         elif node.parent is not None and node.parent.path in self._nodes:
-            self._plan.gone.append(node)
+            self._gone(node)
         else:
             self._plan.unreadable.append((node, why))
+
+    def _unmet(self, listing: Listing) -> None:
+        """A folder that its parent showed, and of which nothing could be seen at its turn."""
+        if listing.gone:
+            if listing.path == self._scope.top:
+                self._not_there(listing.path, listing.error or "")
+            return  # as if its parent had not shown it
+        parent = self._nodes.get(os.path.dirname(listing.path))
+        node = self._known(listing.path)
+        if node is None and parent is not None:
+            node = Node(os.path.basename(listing.path), parent, 0, parent.filesystem)
+            parent.children[node.name] = node
+        if node is not None:
+            self._nodes[listing.path] = node
+            self._plan.unreadable.append((node, listing.error or ""))
 
     def _known(self, path: bytes) -> Node | None:
         parent = self._nodes.get(os.path.dirname(path)) if path != self._scope.root else None
@@ -115,8 +142,8 @@ class _Reconciliation:
         )
 
     def _enter(self, path: bytes, device: int, inode: int) -> bool:
-        """Meet a folder; False where it is not to be listed: offline, or no files in there."""
-        if filesystem.is_kernel_made(device):
+        """Meet a folder; False where it is not to be listed: offline, or no files of a person's."""
+        if filesystem.is_kernel_made(device) or path == self._database.locks.folder:
             return False
         identity = filesystem.identity(path, device)
         parent = self._nodes.get(os.path.dirname(path)) if path != self._scope.root else None
@@ -173,7 +200,12 @@ class _Reconciliation:
         self._compare(node, listing)
 
     def _holds_rows(self, node: Node) -> bool:
-        ids = [below.id for below in node.below() if below.id is not None]
+        """Whether there are photos that were on the file system which this folder was on."""
+        ids = [
+            below.id
+            for below in node.below()
+            if below.id is not None and below.stored == node.stored
+        ]
         return bool(photos.present_in(self._database, ids))
 
     def _find_gone_folders(self) -> None:
@@ -206,6 +238,8 @@ class _Reconciliation:
             self._plan.unchanged += len(listing.files)
             return
         rows = [] if node.id is None else photos.in_folder(self._database, node.id)
+        # Of a file with two names, the one met first may have the row of the other by now.
+        rows = [row for row in rows if row.id not in self._taken]
         listed = [(name, Stamp(*stamp)) for name, *stamp in listing.files]
         result = compare(listed, rows, trusting=not adopted)
         self._plan.unchanged += result.unchanged
@@ -214,7 +248,8 @@ class _Reconciliation:
         carried = self._carried(node, result.added, result.changed)
         for name, stamp in result.added:
             if name not in carried:
-                self._read(Read(node, name, stamp.size, Why.ADDED))
+                digest = self._linked.get((node.filesystem, stamp.inode))
+                self._read(Read(node, name, stamp.size, Why.ADDED, None, digest))
         for name, stamp, row in result.changed:
             if name not in carried:
                 digest = known_digest(row, self._scope.recipe)
@@ -226,6 +261,8 @@ class _Reconciliation:
 
     def _agrees(self, node: Node, folder: int, listing: Listing) -> bool:
         """Whether every row of the folder is as listed, and none is to be looked at again."""
+        if folder in self._left:
+            return False
         digest = _digest(listing)
         if node.settled == digest:
             return True
@@ -244,7 +281,9 @@ class _Reconciliation:
         changed: list[tuple[bytes, Stamp, PhotoRow]],
     ) -> set[bytes]:
         """Plan the files that are known under another name; returns their names here."""
-        here = [*added, *((name, stamp) for name, stamp, _ in changed)]
+        # What is still the file of its row was written to or linked: only reading tells which.
+        replaced = ((name, stamp) for name, stamp, row in changed if row.stamp.inode != stamp.inode)
+        here = [*added, *replaced]
         if not self._compares or not here:
             return set()
         candidates: dict[int, list[PhotoRow]] = {}
@@ -262,14 +301,23 @@ class _Reconciliation:
         self, node: Node, name: bytes, stamp: Stamp, candidates: list[PhotoRow]
     ) -> Carry | None:
         for row in candidates:
-            home = self._tree.by_id[row.folder]
+            home = self._tree.by_id.get(row.folder)
+            if home is None:
+                continue  # put there by another process since this one began
             if (row.folder, row.name) == (node.id, name) or not self._is_same_file(
                 row, home, stamp, node.filesystem
             ):
                 continue
-            moved = row.id not in self._taken and not is_at(home.file(row.name), stamp.inode)
+            there = is_at(home.file(row.name), stamp.inode)
+            if there and row.stamp != stamp:
+                # Linked since the row was read, or written to: its bytes are worth a look.
+                digest = known_digest(row, self._scope.recipe)
+                self._linked[node.filesystem, stamp.inode] = digest
+                continue
+            moved = not there and row.id not in self._taken
             if moved:
                 self._taken.add(row.id)
+                self._left.add(row.folder)
             elif row.content is None:
                 continue  # a problem has nothing to share
             return Carry(node, name, stamp, row, moved)
@@ -278,7 +326,7 @@ class _Reconciliation:
     def _is_same_file(self, row: PhotoRow, home: Node, stamp: Stamp, filesystem: str) -> bool:
         """The bytes are those of the row: same file, and not written to since they were read.
 
-        ctime is left out: renaming and linking change it.
+        ctime is left out: renaming changes it.
         """
         return (
             home.stored == filesystem

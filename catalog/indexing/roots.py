@@ -71,18 +71,18 @@ def choose(
             raise UsageError("name the folder of your pictures: imgcat index FOLDER")
         targets = [Target(root, root.path, named=False) for root in roots]
     else:
-        tops = _outermost(_resolved(path, roots) for path in paths)
+        tops = _outermost(_resolved(database, path) for path in paths)
         targets = [_target(database, top, change, progress) for top in tops]
     return _with_filters(database, targets, change, progress)
 
 
-def _resolved(path: bytes, roots: Iterable[RootRow]) -> bytes:
+def _resolved(database: Database, path: bytes) -> bytes:
     real = os.path.realpath(path)
     if os.path.isdir(real):
         if filesystem.is_kernel_made(os.lstat(real).st_dev):
             raise UsageError(f"{shown(real)} holds no files, only windows into the system")
         return real
-    if any(folders.relative_to(real, root.path) is not None for root in roots):
+    if folders.find(database, real) is not None:
         return real  # known, and not there now: offline or gone is for reconcile to say
     if os.path.lexists(real):
         raise UsageError(f"{shown(path)} is not a folder: name the folder that holds it")
@@ -139,11 +139,19 @@ def _swallow(writer: Writer, folder: int, top: bytes, inner: RootRow, relative: 
     *between, last = relative.split(b"/")
     for part in between:
         path = os.path.join(path, part)
-        status = os.lstat(path)
-        identity = filesystem.identity(path, status.st_dev)
-        parent = folders.add_folder(writer, parent, part, identity, signed64(status.st_ino))
+        identity, inode = _whereabouts(path) or (folders.filesystem_of(writer, parent), 0)
+        parent = folders.add_folder(writer, parent, part, identity, inode)
     folders.delete_root(writer, inner.id)
     folders.move_folder(writer, inner.folder, parent, last)
+
+
+def _whereabouts(path: bytes) -> tuple[str, int] | None:
+    """File system and inode of a folder; None where a drive took its mount point away with it."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return filesystem.identity(path, status.st_dev), signed64(status.st_ino)
 
 
 def _with_filters(

@@ -18,7 +18,7 @@ from catalog.indexing.roots import FilterChange, Target, filters_of
 from catalog.model import Recipe, Summary
 from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos, settings
-from catalog.store.database import Database, open_for_writing, rebuild
+from catalog.store.database import Database, open_for_writing, rebuild, which_file
 from catalog.store.opening import shown
 from catalog.workers.cores import cores
 
@@ -196,16 +196,29 @@ def index_at(
     A damaged catalog is set aside and built anew, from ``paths`` and from the folders that
     can still be read out of it. Raises as ``index`` does, and what opening a catalog raises.
     """
+    before = which_file(path)
     try:
         with open_for_writing(path, progress) as database:
             return index(database, paths, options, progress)
     except CatalogDamaged:
-        aside, known = rebuild(path)
-    note = f"the catalog was damaged: it was set aside as {shown(aside)} and built anew"
-    progress.note(note)
-    tops = [*paths, *(known_top for known_top in known if os.path.isdir(known_top))]
+        rebuilt = rebuild(path, before)
+    if rebuilt is None:  # another run was quicker
+        with open_for_writing(path, progress) as database:
+            return index(database, paths, options, progress)
+    aside, known = rebuilt
+    notes = [f"the catalog was damaged: it was set aside as {shown(aside)} and built anew"]
+    notes += [
+        f"{shown(top)} is not there now: name it to 'imgcat index' when it is"
+        for top in known
+        if not os.path.isdir(top)
+    ]
+    for note in notes:
+        progress.note(note)
+    tops = [*paths, *(top for top in known if os.path.isdir(top))]
     with open_for_writing(path, progress) as database:
         if not tops:
-            raise UsageError(f"{note}, but its folders are unknown: name them, imgcat index FOLDER")
+            raise UsageError(
+                f"{'; '.join(notes)}; now name the folders to index: imgcat index FOLDER"
+            )
         summary = index(database, tops, options, progress)
-    return replace(summary, notes=(note, *summary.notes))
+    return replace(summary, notes=(*notes, *summary.notes))

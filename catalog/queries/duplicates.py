@@ -37,10 +37,11 @@ def duplicates(
     """
     criteria = criteria or Criteria()
     progress.start(Phase.SEARCHING)
-    scope = scope_of(database, paths)
-    values = load_values(database, scope, criteria.hash, progress)
-    blocks = list(_close(values, criteria))
-    photos_of = _photos_of(database, scope, values, blocks)
+    with database.snapshot():
+        scope = scope_of(database, paths)
+        values = load_values(database, scope, criteria.hash, progress)
+        blocks = list(_close(values, criteria))
+        photos_of = _photos_of(database, scope, values, blocks)
     groups = tuple(_groups(values, blocks, photos_of))
     return Duplicates(
         groups,

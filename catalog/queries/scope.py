@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from catalog.errors import UsageError
 from catalog.indexing.tree import Node, Tree
 from catalog.scanning import filesystem
-from catalog.store import folders
+from catalog.store import folders, photos
 from catalog.store.database import Database
 from catalog.store.opening import shown
 
@@ -44,7 +44,7 @@ def scope_of(database: Database, paths: Sequence[bytes] = (), *, offline: bool =
     catalog does not follow.
     """
     tree = Tree(folders.all_folders(database))
-    away = [] if offline else list(offline_places(tree.by_id.values()))
+    away = [] if offline else list(_offline_places(database, tree.by_id.values()))
     hidden = {below.id for node, _ in away for below in node.below()}
     if not paths:
         wanted, files = set(tree.by_id), frozenset[tuple[int, bytes]]()
@@ -64,16 +64,13 @@ def _oldest_scan(database: Database, tree: Tree, wanted: set[int]) -> int | None
     return None if not scans or None in scans else min(scan for scan in scans if scan is not None)
 
 
-def offline_places(nodes: Iterable[Node]) -> Iterator[tuple[Node, str]]:
-    """The folders whose photos are not there now, with the reason."""
+def _offline_places(database: Database, nodes: Iterable[Node]) -> Iterator[tuple[Node, str]]:
+    """The folders with photos that are not there now, with the reason."""
     filesystem.forget_mounts()
     for node in nodes:
-        if node.unreadable is not None:
-            yield node, node.unreadable
-        elif node.is_mount:
-            why = why_offline(node)
-            if why:
-                yield node, why
+        why = node.unreadable or (why_offline(node) if node.is_mount else "")
+        if why and photos.present_in(database, [n.id for n in node.below() if n.id is not None]):
+            yield node, why
 
 
 def why_offline(node: Node) -> str:

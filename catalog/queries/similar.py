@@ -58,6 +58,17 @@ def similar(
     CatalogError where it cannot be read as a picture.
     """
     criteria = criteria or Criteria(radius=SIMILAR_RADIUS)
+    with database.snapshot():
+        return _similar(database, image, paths, criteria, limit)
+
+
+def _similar(
+    database: Database,
+    image: bytes,
+    paths: Sequence[bytes],
+    criteria: Criteria,
+    limit: int | None,
+) -> Likeness:
     scope = scope_of(database, paths)
     picture = _picture(database, image, criteria.hash)
     values = load_values(database, scope, criteria.hash)

@@ -14,6 +14,11 @@ from catalog.store.database import Database
 
 def status(database: Database) -> Status:
     """Counts over the whole catalog, and each root as it is now."""
+    with database.snapshot():
+        return _status(database)
+
+
+def _status(database: Database) -> Status:
     recipe = settings.recipe(database)
     tree = Tree(folders.all_folders(database))
     filesystem.forget_mounts()
@@ -50,6 +55,7 @@ def status(database: Database) -> Status:
 
 def problems(database: Database, paths: Sequence[bytes] = ()) -> list[Problem]:
     """The files below ``paths`` (none: everywhere) that could not be read, by path."""
-    scope = scope_of(database, paths, offline=True)
-    found = photos.problems(database, scope.all_folders, scope.holds)
-    return sorted(found, key=lambda problem: problem.path)
+    with database.snapshot():
+        scope = scope_of(database, paths, offline=True)
+        found = photos.problems(database, scope.all_folders, scope.holds)
+        return sorted(found, key=lambda problem: problem.path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +39,8 @@ def look(path: bytes) -> Presence:
     """What stands at ``path``: the file system, and whether the folder holds anything."""
     try:
         status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            return Presence(None, why="it is not a folder any more")
         with os.scandir(path) as entries:
             empty = next(entries, None) is None
     except FileNotFoundError:

@@ -138,6 +138,23 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one moment, whatever others commit meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        with translated(self.path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def as_of(self, writer: Writer | None = None) -> int:
+        """A number that is another once another connection has changed the catalog."""
+        return int((writer or self).value("PRAGMA data_version"))
+
     def fault(self) -> str | None:
         """What SQLite's integrity check finds first; None where the file is sound."""
         try:
@@ -235,12 +252,11 @@ def _open_under_lock(path: bytes, locks: Locks, *, check: bool, progress: Progre
     unclean = check and _log_is_left(path)
     if opening.inspect(path, locks) is Standing.ABSENT:
         opening.create(path, locks)
-    connection = sqlite3.connect(
-        opening.uri(path, "mode=rw"),
-        uri=True,
-        isolation_level=None,
-        timeout=_BUSY_TIMEOUT_MS / 1000,
-    )
+    if _log_is_left(path):
+        # Of a later imgcat's, perhaps: closing a connection that can write would empty the log.
+        with contextlib.closing(_connect(opening.uri(path, "mode=ro"))) as connection:
+            _check_version(connection, path)
+    connection = _connect(opening.uri(path, "mode=rw"))
     try:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -257,6 +273,10 @@ def _open_under_lock(path: bytes, locks: Locks, *, check: bool, progress: Progre
     if backup is not None:
         database.notes.append(f"the catalog was brought up to date; a backup is {shown(backup)}")
     return database
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_MS / 1000)
 
 
 def _log_is_left(path: bytes) -> bool:
@@ -305,9 +325,7 @@ def open_for_reading(path: bytes) -> Database:
         open_for_writing(path).close()
     with translated(path), contextlib.ExitStack() as undo:
         address = _address(path, undo)
-        connection = sqlite3.connect(
-            address, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_MS / 1000
-        )
+        connection = _connect(address)
         undo.callback(connection.close)
         connection.execute("PRAGMA query_only = ON")
         _check_version(connection, path)
@@ -328,14 +346,25 @@ def _address(path: bytes, undo: contextlib.ExitStack) -> str:
     return opening.uri(copy, "mode=ro")
 
 
-def rebuild(path: bytes) -> tuple[bytes, list[bytes]]:
+def which_file(path: bytes) -> int | None:
+    """A number that tells the file at ``path`` from another put in its place; None without one."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
+
+
+def rebuild(path: bytes, damaged: int | None) -> tuple[bytes, list[bytes]] | None:
     """Set a damaged catalog aside, so that the next opening makes a new one.
 
-    Returns where it was put, and the folders it followed as far as they can be read.
+    Returns where it was put, and the folders it followed as far as they can be read; None
+    where ``which_file`` is not ``damaged`` any more, as another process did it already.
     """
     path = os.path.realpath(path)
     locks = Locks(path)
     locks.prepare()
-    with locks.write().hold():
+    with translated(path), locks.write().hold():
+        if which_file(path) != damaged:
+            return None
         aside = opening.set_aside(path)
     return aside, opening.salvage_roots(aside)

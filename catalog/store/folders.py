@@ -63,6 +63,17 @@ def filesystem_id(writer: Writer, identity: str) -> int:
     return int(writer.value("SELECT id FROM filesystem WHERE identity = ?", (identity,)))
 
 
+def filesystem_of(writer: Writer, folder: int) -> str:
+    """The identity of the file system that a folder is on."""
+    return str(
+        writer.value(
+            "SELECT identity FROM folder JOIN filesystem ON filesystem.id = folder.filesystem "
+            "WHERE folder.id = ?",
+            (folder,),
+        )
+    )
+
+
 def add_folder(writer: Writer, parent: int | None, name: bytes, identity: str, inode: int) -> int:
     """The row of a folder, made if need be; one that is there is brought up to date."""
     found = writer.value("SELECT id FROM folder WHERE parent IS ? AND name = ?", (parent, name))

@@ -51,14 +51,15 @@ class FileLock:
         self,
         *,
         shared: bool = False,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         waiting: Callable[[str], None] = lambda _message: None,
     ) -> None:
-        """Take the lock, waiting up to ``patience`` seconds.
+        """Take the lock, waiting up to ``patience`` seconds (PATIENCE if not given).
 
         ``waiting`` is told once, after a second, who is being waited for.
         Raises Busy, naming the holder, when the time is up.
         """
+        patience = PATIENCE if patience is None else patience
         begun = time.monotonic()
         announced = False
         while not self.try_acquire(shared=shared):
@@ -88,7 +89,7 @@ class FileLock:
     def hold(
         self,
         *,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         waiting: Callable[[str], None] = lambda _message: None,
     ) -> Iterator[None]:
         """The lock for the length of a ``with`` block."""

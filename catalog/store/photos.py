@@ -170,6 +170,11 @@ def read_again_if_made_by_another(writer: Writer, recipe: Recipe) -> int:
     )
 
 
+def read_again_in(writer: Writer, folder: int) -> int:
+    """The files of this folder, missing ones included, are due for another look."""
+    return writer.run("UPDATE photo SET again = 1 WHERE folder = ?", (folder,))
+
+
 def retry_problems_of_other_decoders(writer: Writer, decoder: str) -> int:
     """Files that an earlier or poorer decoder failed on are due for another look."""
     return writer.run(
