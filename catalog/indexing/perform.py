@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from catalog.imaging.formats import PICTURE_SUFFIXES
 from catalog.imaging.limits import FILE_BYTES
-from catalog.indexing.plan import Carry, Plan, Read, Why, is_racy
+from catalog.indexing.plan import Carry, Plan, Read, Why, is_racy, settled_digest
 from catalog.indexing.tree import Node
 from catalog.model import (
     Failure,
@@ -74,6 +74,7 @@ class Performer:
             extra = self._carry(plan.carries)
             self._presence(plan)
             self._read([*plan.reads, *extra], jobs)
+            self._settle(plan)
         except KeyboardInterrupt:
             self.tally.interrupted = True
         return self.tally
@@ -94,9 +95,7 @@ class Performer:
 
     def _places(self, plan: Plan) -> None:
         """Folders that were renamed, found on another file system, or could not be listed."""
-        if not (
-            plan.renamed or plan.identified or plan.readable or plan.unreadable or plan.settled
-        ):
+        if not (plan.renamed or plan.identified or plan.readable or plan.unreadable):
             return
         with self._writing() as writer:
             for node in plan.renamed:
@@ -108,8 +107,6 @@ class Performer:
                 if node.stored != node.filesystem:
                     # Their stamps are another disk's, also for a run after this one is cut off.
                     photos.read_again_in(writer, folder)
-            if self._database.as_of(writer) == plan.as_of:
-                folders.set_settled(writer, plan.settled)
             for node in plan.readable:
                 if node.id is not None:
                     folders.set_unreadable(writer, node.id, None)
@@ -165,6 +162,22 @@ class Performer:
         for back in _batches(plan.back):
             with self._database.writing(self._progress) as writer:
                 self.tally.added += photos.mark_present(writer, [row.id for row in back])
+
+    def _settle(self, plan: Plan) -> None:
+        """Let folders whose files need no further look say so, for the next rescan."""
+        nodes = (*_folders(plan.reads), *_folders(plan.carries))
+        touched = {node.id for node in nodes if node.id is not None}
+        for batch in _batches(sorted(touched | plan.unsettled)):
+            with self._database.writing(self._progress) as writer:
+                listings = [(folder, photos.settled(writer, folder)) for folder in batch]
+                folders.set_settled(
+                    writer,
+                    [
+                        (folder, settled_digest(files))
+                        for folder, files in listings
+                        if all(size >= 0 for _, size, *_ in files)
+                    ],
+                )
 
     def _ensure(self, writer: Writer, node: Node, *, refresh: bool = False) -> int:
         """The row of a folder and of all above it, made where there is none."""
@@ -274,6 +287,10 @@ class Performer:
             tally.unchanged += 1
         else:
             tally.changed += 1
+
+
+def _folders(changes: Iterable[Read] | Iterable[Carry]) -> Iterator[Node]:
+    return (change.folder for change in changes)
 
 
 def _believed(read: Read, reading: Reading) -> Reading | None:

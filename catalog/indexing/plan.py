@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import marshal
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
 from catalog.indexing.tree import Node
 from catalog.model import Recipe, Stamp
-from catalog.store.photos import PhotoRow
+from catalog.store.photos import Listed, PhotoRow
 
 # A file changed this shortly before it was read may change again under the same stamp: FAT
 # keeps times in steps of 2 s, ext3 and HFS+ of 1 s; the rest is slack.
@@ -61,8 +63,7 @@ class Plan:
     back: list[PhotoRow] = field(default_factory=list)  # were missing, and are as they were
     missing: list[int] = field(default_factory=list)  # rows of files
     gone: list[Node] = field(default_factory=list)  # folders: all their files are missing
-    settled: list[tuple[int, bytes]] = field(default_factory=list)  # rows agree with this listing
-    as_of: int = 0  # the state of the catalog that all this was seen in
+    unsettled: set[int] = field(default_factory=set)  # folders that agree, and do not say so
     notes: list[str] = field(default_factory=list)
     scanned: int = 0
     unchanged: int = 0
@@ -121,3 +122,12 @@ def is_racy(stamp: Stamp, looked_ns: int) -> bool:
     """
     recent = looked_ns - RACY_NS
     return stamp.ctime_ns > recent or recent < stamp.mtime_ns <= looked_ns
+
+
+def settled_digest(files: Sequence[Listed]) -> bytes:
+    """What a folder's row remembers of its files, sorted by name, when none is to be read again.
+
+    A listing with the same digest needs no look at the rows. Version 2 of marshal writes equal
+    values as equal bytes; should another Python write others, the rows are compared instead.
+    """
+    return hashlib.blake2b(marshal.dumps(list(files), 2), digest_size=16).digest()

@@ -6,15 +6,22 @@ daemon catching up are this code with other folders. Nothing is changed here.
 
 from __future__ import annotations
 
-import hashlib
-import marshal
 import os
 import stat
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from catalog.indexing.plan import Carry, Plan, Read, Why, compare, is_racy, known_digest
+from catalog.indexing.plan import (
+    Carry,
+    Plan,
+    Read,
+    Why,
+    compare,
+    is_racy,
+    known_digest,
+    settled_digest,
+)
 from catalog.indexing.tree import Node, Tree, is_at
 from catalog.model import Recipe, Stamp, signed64
 from catalog.progress import SILENT, Phase, Progress
@@ -53,7 +60,7 @@ class _Reconciliation:
         self._database = database
         self._scope = scope
         self._progress = progress
-        self._plan = Plan(as_of=database.as_of())
+        self._plan = Plan()
         self._tree = Tree(folders.all_folders(database))
         self._compares = photos.any_known(database)
         self._nodes: dict[bytes, Node] = {}  # by path: every folder met in this walk
@@ -90,6 +97,9 @@ class _Reconciliation:
                 status = os.lstat(path)
             except OSError as error:
                 self._not_there(path, error.strerror or str(error))
+                return False
+            except ValueError:  # a null byte, out of a damaged catalog
+                self._not_there(path, "no folder can have that name")
                 return False
             if not stat.S_ISDIR(status.st_mode):
                 # A link would show every photo a second time, under the path it leads to.
@@ -263,12 +273,12 @@ class _Reconciliation:
         """Whether every row of the folder is as listed, and none is to be looked at again."""
         if folder in self._left:
             return False
-        digest = _digest(listing)
-        if node.settled == digest:
+        files = sorted(listing.files)
+        if node.settled == settled_digest(files):
             return True
-        if photos.settled(self._database, folder) != set(listing.files):
+        if photos.settled(self._database, folder) != files:
             return False
-        self._plan.settled.append((folder, digest))
+        self._plan.unsettled.add(folder)
         return True
 
     def _read(self, read: Read) -> None:
@@ -336,12 +346,6 @@ class _Reconciliation:
             and row.recipe in (None, self._scope.recipe)
             and not is_racy(stamp._replace(ctime_ns=stamp.mtime_ns), time.time_ns())
         )
-
-
-def _digest(listing: Listing) -> bytes:
-    # Version 2 of the format writes equal values as equal bytes. Should another Python write
-    # others, or a folder list its files in another order, the rows are compared instead.
-    return hashlib.blake2b(marshal.dumps(listing.files, 2), digest_size=16).digest()
 
 
 def _is_empty(path: bytes) -> bool:

@@ -52,7 +52,8 @@ class Node:
         """Whether another file system began here when the row was written."""
         if self.parent is None:
             return True
-        return self.stored is not None and self.stored != self.parent.stored
+        above = self.parent.stored or self.parent.filesystem  # the latter of a new folder
+        return self.stored is not None and self.stored != above
 
     @property
     def top(self) -> Node:

@@ -47,6 +47,8 @@ def look(path: bytes) -> Presence:
         return Presence(None, why="it is not there")
     except OSError as error:
         return Presence(None, why=error.strerror or str(error))
+    except ValueError:  # a null byte, out of a damaged catalog
+        return Presence(None, why="no folder can have that name")
     return Presence(identity(path, status.st_dev), status.st_dev, status.st_ino, empty)
 
 

@@ -38,13 +38,13 @@ Row = tuple[Any, ...]
 
 @contextlib.contextmanager
 def translated(path: bytes) -> Iterator[None]:
-    """Turn SQLite's errors into ours; only CORRUPT and NOTADB ever count as damage."""
+    """Turn SQLite's errors into ours."""
     try:
         yield
     except sqlite3.Error as error:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
         name = shown(path)
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if _is_damage(code, str(error)):
             raise CatalogDamaged(opening.damage(path, str(error))) from error
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
             raise DiskFull(
@@ -59,8 +59,23 @@ def translated(path: bytes) -> Iterator[None]:
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(f"the catalog {name} is locked by another program; try again") from error
         raise CatalogError(f"the catalog {name} cannot be used: {error}") from error
+    except UnicodeDecodeError as error:  # a message of SQLite's that quotes a broken schema
+        raise CatalogDamaged(opening.damage(path, "its schema is unreadable")) from error
     except OSError as error:
         raise _from_system(path, error) from error
+
+
+def _is_damage(code: int, message: str) -> bool:
+    """CORRUPT and NOTADB, never a lock or the disk.
+
+    Also what cannot happen to our own statements on our own schema: a table or column that is
+    not there, and text that is not UTF-8.
+    """
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return True
+    return code in (0, sqlite3.SQLITE_ERROR) and message.startswith(
+        ("no such table", "no such column", "malformed", "Could not decode to UTF-8")
+    )
 
 
 def _from_system(path: bytes, error: OSError) -> CatalogError:
@@ -131,7 +146,7 @@ class Database:
         with translated(self.path), self.locks.write().hold(waiting=progress.note):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield Writer(self._connection)
+                yield Writer(self._connection, self.path)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
@@ -150,10 +165,6 @@ class Database:
             yield
         finally:
             self._connection.execute("ROLLBACK")
-
-    def as_of(self, writer: Writer | None = None) -> int:
-        """A number that is another once another connection has changed the catalog."""
-        return int((writer or self).value("PRAGMA data_version"))
 
     def fault(self) -> str | None:
         """What SQLite's integrity check finds first; None where the file is sound."""
@@ -184,7 +195,8 @@ class Database:
 class Writer:
     """What may be done inside ``Database.writing``."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: bytes) -> None:
+        self.path = path
         self._connection = connection
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -303,6 +315,8 @@ def _close_writer(database: Database) -> None:
     connection = database._connection
     try:
         with database.locks.write().hold(), contextlib.suppress(sqlite3.Error):
+            # Whoever still reads has the log in use: then it stays, and nobody waits for them.
+            connection.execute("PRAGMA busy_timeout = 0")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
     finally:

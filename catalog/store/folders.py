@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from catalog.errors import CatalogDamaged
 from catalog.store.database import Database, Writer
+from catalog.store.opening import damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +37,32 @@ class RootRow:
 
 
 def all_folders(database: Database) -> list[FolderRow]:
-    """Every folder row, parents not necessarily first."""
-    return [
+    """Every folder row, parents not necessarily first. Raises CatalogDamaged."""
+    rows = [
         FolderRow(*row)
         for row in database.rows(
             "SELECT folder.id, parent, name, identity, inode, unreadable, settled "
             "FROM folder JOIN filesystem ON filesystem.id = folder.filesystem"
         )
     ]
+    if not {row.parent for row in rows} <= {None, *(row.id for row in rows)}:
+        raise CatalogDamaged(damage(database.path, "a folder lost the one above it"))
+    return rows
 
 
 def all_roots(database: Database | Writer) -> list[RootRow]:
-    """Every root, by path."""
+    """Every root, by path. Raises CatalogDamaged."""
     rows = database.rows(
         "SELECT root.id, folder.id, folder.name, filters, last_scan "
         "FROM root JOIN folder ON folder.id = root.folder ORDER BY folder.name"
     )
-    return [
-        RootRow(root, folder, name or b"/", json.loads(filters), last_scan)
-        for root, folder, name, filters, last_scan in rows
-    ]
+    try:
+        return [
+            RootRow(root, folder, name or b"/", json.loads(filters), last_scan)
+            for root, folder, name, filters, last_scan in rows
+        ]
+    except ValueError as error:
+        raise CatalogDamaged(damage(database.path, "the filters of a folder")) from error
 
 
 def filesystem_id(writer: Writer, identity: str) -> int:

@@ -175,7 +175,7 @@ def salvage_roots(aside: bytes) -> list[bytes]:
             rows = connection.execute(
                 "SELECT folder.name FROM root JOIN folder ON folder.id = root.folder"
             ).fetchall()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the latter where a message quotes a broken schema
         return []
     return [name or b"/" for (name,) in rows if isinstance(name, bytes)]
 

@@ -48,17 +48,15 @@ _ROW: Final = (
 )
 
 
-def settled(database: Database, folder: int) -> set[Listed]:
-    """The files of a folder as the next listing gives them if there is nothing to do.
+def settled(reader: Database | Writer, folder: int) -> list[Listed]:
+    """The files of a folder, by name, as the next listing gives them if there is nothing to do.
 
     Those that are to be read again in any case stand in it with a size no listing gives.
     """
-    return set(
-        database.rows(
-            "SELECT name, CASE again WHEN 0 THEN size ELSE -1 END, mtime_ns, ctime_ns, inode "
-            "FROM photo WHERE folder = ? AND missing_since IS NULL",
-            (folder,),
-        )
+    return reader.rows(
+        "SELECT name, CASE again WHEN 0 THEN size ELSE -1 END, mtime_ns, ctime_ns, inode "
+        "FROM photo WHERE folder = ? AND missing_since IS NULL ORDER BY name",
+        (folder,),
     )
 
 

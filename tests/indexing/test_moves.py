@@ -45,6 +45,19 @@ def test_a_folder_moved_into_another_reads_nothing(library: Library) -> None:
     assert library.ids()[b"d/e/b/c/1.bmp"] == ids[b"a/b/c/1.bmp"]
 
 
+def test_a_folder_moved_into_a_new_one_and_emptied_is_no_unplugged_drive(
+    library: Library,
+) -> None:
+    library.put("a/1.bmp", 1)
+    library.put("2.bmp", 2)
+    library.index()
+    rename(library, "a", "new/a")
+    os.unlink(library.path("new/a/1.bmp"))
+    summary = library.index()
+    assert (summary.offline, summary.missing) == ((), 1)
+    assert true(library)
+
+
 def test_a_folder_and_its_child_change_places(library: Library) -> None:
     """a/b becomes b/a: neither may end up below itself."""
     library.put("a/1.bmp", 1)
