@@ -67,7 +67,9 @@ class Imgcat:
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("IMGCAT", "XDG_"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("IMGCAT", "XDG_", "PYTHONUN"))
+        }
         kept.update(HOME=str(self.home), IMGCAT_TEST=self.mark, TERM="xterm", NO_COLOR="1")
         kept.update(COLUMNS="120", PYTHONWARNINGS="default")
         self.env = {**kept, **self.env}

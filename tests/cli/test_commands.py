@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -499,11 +500,13 @@ def test_status_check_fails_for_a_root_that_is_gone_or_stale(fresh: tuple[Imgcat
 
 
 def test_no_command_writes_anything_beside_the_photos_or_leaves_anything_elsewhere(
-    imgcat: Imgcat, collection: Path, tmp_path: Path
+    imgcat: Imgcat, collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     top, temporary = tmp_path / "photos", tmp_path / "tmp"
     shutil.copytree(collection, top)
     temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # as in a program that just began
     before = tree(top)
     for words in (
         ["index", ".", "-j", "1"],
@@ -516,7 +519,7 @@ def test_no_command_writes_anything_beside_the_photos_or_leaves_anything_elsewhe
         ["forget", "folder 1"],
         ["forget", "."],
     ):
-        done = imgcat(*words, cwd=top, env={**imgcat.env, "TMPDIR": str(temporary)})
+        done = imgcat.ask(*words, cwd=top)
         assert done.code == (1 if "notes.txt" in words else 0), (words, done)
         assert tree(top) == before, words
         assert os.listdir(temporary) == [], words

@@ -302,7 +302,7 @@ def test_a_catalog_may_have_any_name(tmp_path: Path, name: bytes) -> None:
 
 def test_hostile_roots_are_followed_and_forgotten(hostile: Imgcat, tmp_path: Path) -> None:
     imgcat = Imgcat(bytes(tmp_path / "catalog.db"), tmp_path)
-    tops = sorted(os.path.join(bytes(hostile.home), b"photos", name) for name in NAMES[::6])
+    tops = sorted(os.path.join(bytes(hostile.home), b"photos", name) for name in NAMES[::12])
     done = imgcat("index", "--json", "--jobs", "1", *tops)
     assert done.code == 0, done.errors
     assert [exact(root) for root in done.json["roots"]] == tops

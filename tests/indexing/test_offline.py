@@ -485,11 +485,13 @@ def test_r9_a_drive_unplugged_while_its_files_are_read_loses_nothing(
     def scenario() -> None:
         top = os.fsencode(library.top)
         mount_tmpfs(top)
-        for number in range(6):
-            library.put(f"{number % 2}/{number}.bmp", number)
+        for number in range(12):
+            library.put(f"{number % 2}/{number}.bmp" if number > 5 else f"{number}.bmp", number)
         library.index()
-        for number in range(6):
-            library.put(f"{number % 2}/{number}.bmp", 10 + number)
+        for number in range(12):
+            library.put(
+                f"{number % 2}/{number}.bmp" if number > 5 else f"{number}.bmp", 50 + number
+            )
         count = 0
 
         def unplug(_path: bytes) -> None:
@@ -501,7 +503,7 @@ def test_r9_a_drive_unplugged_while_its_files_are_read_loses_nothing(
         reader.before = unplug
         summary = library.rescan()
         assert summary.missing == 0
-        assert rows(library) == (6, 0)
+        assert rows(library) == (12, 0)
         assert library.groups() == []
 
     in_child(scenario, own_mounts=True)

@@ -312,6 +312,16 @@ def test_r33_a_problem_is_not_tried_again_until_the_file_or_the_decoder_changes(
         monkeypatch.setattr(f"{module}.decoder_identity", lambda: "imgcat=2 pillow=99")
     library.index()
     assert library.read == {b"bad.jpg"}
+    library.put("worse.jpg", b"no picture either")
+    library.index()
+    assert library.read == {b"worse.jpg"}
+    with open_existing_for_writing(library.catalog) as database, database.writing() as writer:
+        writer.run(
+            "UPDATE problem SET decoder = 'old' WHERE photo IN (SELECT min(photo) FROM problem)"
+        )
+    library.index()
+    assert len(library.read) == 1, "the one that the old decoder failed on"
+    os.unlink(library.path("worse.jpg"))
     library.index()
     assert not library.read
     library.put("bad.jpg", 5)

@@ -15,7 +15,7 @@ from catalog.queries.duplicates import duplicates
 from catalog.store.database import open_for_reading
 from tests.support import HOUR, Library, Reader, digest, members, no_loose_ends, picture
 
-SEEDS = range(24)
+SEEDS = range(20)
 STEPS = 25
 
 

@@ -14,7 +14,7 @@ import pytest
 import catalog.scanning.walk
 from catalog.model import Failure, Fingerprint, Reason, Stamp
 from catalog.scanning.walk import Listing
-from tests.support import SECOND, Library, Reader, digest, no_loose_ends, picture, true
+from tests.support import HOUR, SECOND, Library, Reader, digest, no_loose_ends, picture, true
 
 
 def restore_times(path: bytes, before: os.stat_result) -> None:
@@ -217,9 +217,13 @@ def test_r11_a_file_from_the_future_is_settled_like_any_other(library: Library) 
     assert not library.read
 
 
-def test_r11_a_fresh_file_that_is_moved_is_read_again(library: Library, reader: Reader) -> None:
+@pytest.mark.parametrize("age", [0, HOUR])
+def test_r11_a_fresh_file_that_is_moved_is_read_again(
+    library: Library, reader: Reader, age: int
+) -> None:
+    """Fresh by its mtime, or by its ctime alone, as after cp -p."""
     reader.later = 0
-    path = library.put("a.bmp", 1, age=0)
+    path = library.put("a.bmp", 1, age=age)
     library.index()
     before = os.stat(path)
     with open(path, "r+b") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from catalog.queries.criteria import Criteria
 from catalog.queries.duplicates import duplicates
 from catalog.store import contents, folders, photos
 from catalog.store.database import Database, open_for_reading, open_for_writing
-from tests.support import FakeMounts, Library, Values, fingerprint, members, stamp_of
+from tests.support import FakeMounts, Library, Values, fingerprint, members, picture, stamp_of
 
 KINDS = [HashKind.PHASH, HashKind.DHASH, HashKind.AHASH]
 
@@ -88,7 +89,7 @@ def brute_force(fiction: Fiction, criteria: Criteria) -> dict[frozenset[bytes], 
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(HOLDINGS, st.none() | st.integers(0, 12), st.booleans(), st.sampled_from(KINDS), st.data())
 def test_pairs_and_groups_are_those_of_brute_force(
     holdings: list[tuple[int, Values, int]],
@@ -168,8 +169,6 @@ def test_r8_what_could_not_be_read_is_in_no_group(library: Library) -> None:
         (b"\x40\x40\x40" if n % 2 else b"\x90\x90\x90") * 64 * 48 + bytes([n]) for n in range(30)
     ]
     for number, pixels in enumerate(flat):
-        from tests.support import picture
-
         header = picture(0, size=(64, 48))[:54]
         library.put(f"flat{number}.bmp", header + pixels)
     summary = library.index()
@@ -271,9 +270,11 @@ def test_an_answer_is_of_one_moment_whatever_others_commit_meanwhile(
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "_close", meanwhile)
+    begun = time.monotonic()
     with open_for_reading(fiction.database.path) as reading:
         answer = duplicates(reading, pairs=True)
     assert answer.photos == 5
+    assert time.monotonic() - begun < 5, "the writer must not wait for the reader to end"
     monkeypatch.undo()
     assert duplicates(fiction.database).photos == 0
     assert isinstance(fiction.database, Database)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from catalog.indexing.run import index, index_at
 from catalog.queries.duplicates import duplicates
 from catalog.queries.standing import problems, status
 from catalog.store import contents
-from catalog.store.database import open_for_reading, open_for_writing
+from catalog.store.database import Database, open_for_reading, open_for_writing
 from tests.support import (
     NOBODY,
     Library,
@@ -66,11 +65,16 @@ def test_r28_a_transaction_that_finds_no_room_leaves_nothing_of_itself(tmp_path:
         with database.writing() as writer:
             contents.save(writer, fingerprint(1))
         database.value(f"PRAGMA max_page_count = {database.value('PRAGMA page_count') + 1}")
-        with pytest.raises(DiskFull), database.writing() as writer:
-            for number in range(2, 500):
-                contents.save(writer, fingerprint(number))
+        with pytest.raises(DiskFull):
+            save_500(database)
         assert contents.count(database) == 1
     no_loose_ends_but_contents(path)
+
+
+def save_500(database: Database) -> None:
+    with database.writing() as writer:
+        for number in range(2, 500):
+            contents.save(writer, fingerprint(number))
 
 
 def no_loose_ends_but_contents(catalog: bytes) -> None:
@@ -131,7 +135,7 @@ def ask_everything(library: Library) -> int:
 
 
 @pytest.fixture
-def shelf(open_place: Path, reader: Reader) -> Iterator[Library]:
+def shelf(open_place: Path, reader: Reader) -> Library:
     library = Library(open_place, reader)
     library.put("a.bmp", 1)
     library.put("b.bmp", 1)
@@ -140,7 +144,7 @@ def shelf(open_place: Path, reader: Reader) -> Iterator[Library]:
         os.chmod(folder, 0o755)
         for name in names:
             os.chmod(os.path.join(folder, name), 0o644)
-    yield library
+    return library
 
 
 def leave_a_log(library: Library) -> None:
@@ -279,4 +283,3 @@ def test_two_readers_and_a_writer_do_not_disturb_each_other(shelf: Library) -> N
         shelf.index()
         assert len(duplicates(one).groups) == len(duplicates(other).groups) == 1
         assert status(one).photos == status(other).photos == 3
-    assert shutil.which("true")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -122,12 +123,9 @@ def test_r8_a_problem_has_no_content_and_a_photo_no_problem(database: Database) 
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
-    class StopError(Exception):
-        pass
-
-    with pytest.raises(StopError), database.writing() as writer:
+    with contextlib.suppress(ZeroDivisionError), database.writing() as writer:
         contents.save(writer, fingerprint(1))
-        raise StopError
+        raise ZeroDivisionError
     assert contents.count(database) == 0
     with database.writing() as writer:
         contents.save(writer, fingerprint(2))
@@ -139,7 +137,7 @@ def test_r24_two_writers_take_turns(database: Database, monkeypatch: pytest.Monk
     with open_for_writing(database.path) as other:
         with database.writing() as writer:
             contents.save(writer, fingerprint(1))
-            with pytest.raises(Busy), other.writing():
+            with pytest.raises(Busy, match=r"process \d+"), other.writing():
                 pass
             assert contents.count(other) == 0, "readers see what was committed"
         with other.writing() as writer:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import poison
@@ -20,6 +23,17 @@ def ask(function: object, items: list[object]) -> list[object]:
     return [result for _, result in run_all(function, tasks, jobs=2)]  # type: ignore[arg-type, type-var]
 
 
+@pytest.fixture
+def cores_wanted() -> Iterator[None]:
+    """As on a machine where crashing programs leave their memory on the disk."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    wanted = resource.RLIM_INFINITY if os.geteuid() == 0 else before[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (wanted, wanted))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.usefixtures("cores_wanted")
 def test_r33_a_worker_leaves_no_core_writes_no_file_and_goes_first_when_memory_ends() -> None:
     for seen in ask(poison.confinement, [1] * 40):
         assert isinstance(seen, dict)
