@@ -47,6 +47,14 @@ class Stamp(NamedTuple):
             signed64(status.st_ino),
         )
 
+    def anonymous(self) -> Stamp:
+        """The stamp as kept where the file system numbers its files anew at each mount."""
+        return self._replace(ctime_ns=0, inode=0)
+
+    def agrees_with(self, stored: Stamp) -> bool:
+        """Whether a file with this stamp is still as it was when ``stored`` was kept."""
+        return (self if stored.inode else self.anonymous()) == stored
+
 
 class HashKind(StrEnum):
     """The 64-bit hashes a picture can be compared by; the names are those of ImageHash."""
@@ -158,7 +166,7 @@ class Photo:
 
     path: bytes
     stamp: Stamp
-    filesystem: int  # equal (filesystem, inode) is one file under several names
+    filesystem: int  # id of the file system it is on
     content: int  # id of the content; equal for identical bytes
     digest: bytes
     format: str
@@ -169,6 +177,11 @@ class Photo:
     camera: str | None
     flat: bool
     frames: int
+
+    @property
+    def file(self) -> tuple[int, int | bytes]:
+        """Equal for the several names (hard links) of one file, where that can be told."""
+        return self.filesystem, self.stamp.inode or self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +222,8 @@ class Group:
     @property
     def reclaimable(self) -> int:
         """Bytes that would be free if only the kept photo stayed; each file counts once."""
-        kept = (self.keep.filesystem, self.keep.stamp.inode)
-        files = {
-            (m.photo.filesystem, m.photo.stamp.inode): m.photo.stamp.size for m in self.matches
-        }
-        return sum(size for file, size in files.items() if file != kept)
+        files = {match.photo.file: match.photo.stamp.size for match in self.matches}
+        return sum(size for file, size in files.items() if file != self.keep.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,11 +324,12 @@ class Summary:
     unreadable: tuple[tuple[bytes, str], ...] = ()  # folders that could not be listed, and why
     notes: tuple[str, ...] = ()  # what a person should know besides
     interrupted: bool = False
+    unread: int = 0  # of the failed ones, what the disk or a permission kept from us
 
     @property
     def complete(self) -> bool:
         """Whether every folder could be listed and every file be opened."""
-        return not self.unreadable and not self.interrupted
+        return not (self.unreadable or self.unread or self.interrupted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,6 @@ def _recipe(full_decode: bool | None) -> Recipe | None:
 def _exit_code(summary: Summary, *, named: bool) -> ExitCode:
     if summary.interrupted:
         return ExitCode.INTERRUPTED
-    if summary.unreadable or (named and summary.offline):
+    if not summary.complete or (named and summary.offline):
         return ExitCode.INCOMPLETE
     return ExitCode.DONE

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from catalog.errors import UsageError
+from catalog.indexing import roots
 from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos
 from catalog.store.database import Database, Writer
@@ -31,7 +32,9 @@ def forget(
         tops = [_Place(root.folder, None) for root in folders.all_roots(database)]
     dropped = 0
     for top in tops:
-        dropped += _forget_one(database, top, missing=missing, progress=progress)
+        root = folders.root_of(database, top.folder)
+        with roots.in_turn(database, root, progress):
+            dropped += _forget_one(database, top, missing=missing, progress=progress)
     return dropped
 
 

@@ -48,6 +48,7 @@ class Tally:
     moved: int = 0
     missing: int = 0
     failed: int = 0
+    unread: int = 0
     interrupted: bool = False
     unreadable: list[tuple[bytes, str]] = field(default_factory=list)
 
@@ -255,8 +256,8 @@ class Performer:
                 photos.mark_missing(writer, [read.row.id], reading.begun_ns)
             return
         folder = self._ensure(writer, read.folder)
-        stamp = reading.stamp
-        assert stamp is not None  # _believed saw to it
+        assert reading.stamp is not None  # _believed saw to it
+        stamp = reading.stamp.anonymous() if read.folder.anonymous else reading.stamp
         if isinstance(outcome, Failure):
             content = None
             failure = _as_problem(read, outcome)
@@ -275,6 +276,7 @@ class Performer:
     def _count(self, read: Read, outcome: Outcome) -> None:
         tally = self.tally
         if isinstance(outcome, Failure):
+            tally.unread += outcome.reason is Reason.UNREADABLE
             if outcome.reason is Reason.VANISHED:
                 tally.missing += read.row is not None and not read.row.missing
             elif read.why is Why.AGAIN and read.row is not None and read.row.content is None:
@@ -311,7 +313,8 @@ def _believed(read: Read, reading: Reading) -> Reading | None:
             status = os.lstat(read.folder.path)
         except OSError:
             return None
-        if (status.st_dev, signed64(status.st_ino)) != (read.folder.device, read.folder.inode):
+        here = (status.st_dev, 0 if read.folder.anonymous else signed64(status.st_ino))
+        if here != (read.folder.device, read.folder.inode):
             return None
     return reading
 

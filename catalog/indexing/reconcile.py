@@ -156,6 +156,9 @@ class _Reconciliation:
         if filesystem.is_kernel_made(device) or path == self._database.locks.folder:
             return False
         identity = filesystem.identity(path, device)
+        anonymous = not filesystem.tells_files_apart(device)
+        if anonymous:
+            inode = 0
         parent = self._nodes.get(os.path.dirname(path)) if path != self._scope.root else None
         node = self._known(path)
         if node is None and parent is not None:
@@ -168,7 +171,8 @@ class _Reconciliation:
             node = Node(name, parent, inode, identity)
             if parent is not None:
                 parent.children[name] = node
-        node.device = device
+        node.device, node.anonymous = device, anonymous
+        self._say_what_is_told_by_size(node)
         self._nodes[path] = node
         if node.stored is None or self._is_where_it_was(node, parent, identity, path):
             if node.id is not None and (node.stored, node.inode) != (identity, inode):
@@ -191,6 +195,15 @@ class _Reconciliation:
         # Below an adopted folder, what was on one file system with its parent still is.
         follows = parent is not None and not node.is_mount and identity == parent.filesystem
         return follows or not self._holds_rows(node)
+
+    def _say_what_is_told_by_size(self, node: Node) -> None:
+        begins = node.parent is None or not node.parent.anonymous
+        said = node.id is not None and node.inode == 0
+        if node.anonymous and begins and not said:
+            self._plan.notes.append(
+                f"{os.fsdecode(node.path)} is on a file system that does not number its files "
+                "for good: there, only size and time of modification tell whether one changed"
+            )
 
     def _take(self, node: Node, listing: Listing) -> None:
         """One folder was listed."""
@@ -294,7 +307,7 @@ class _Reconciliation:
         # What is still the file of its row was written to or linked: only reading tells which.
         replaced = ((name, stamp) for name, stamp, row in changed if row.stamp.inode != stamp.inode)
         here = [*added, *replaced]
-        if not self._compares or not here:
+        if not self._compares or not here or node.anonymous:
             return set()
         candidates: dict[int, list[PhotoRow]] = {}
         for row in photos.by_inode(self._database, [stamp.inode for _, stamp in here]):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from catalog.errors import UsageError
+from catalog.errors import Busy, UsageError
 from catalog.imaging.formats import PICTURE_SUFFIXES
 from catalog.model import signed64
 from catalog.progress import Progress
@@ -56,6 +57,23 @@ def filters_of(root: RootRow) -> Filters:
         exclude=tuple(exclude) if isinstance(exclude, list) else (),
         hidden=bool(stored["hidden"]),
     )
+
+
+@contextlib.contextmanager
+def in_turn(database: Database, root: RootRow, progress: Progress) -> Iterator[None]:
+    """Change the rows of a root while nobody else does. Raises Busy, naming who does."""
+    lock = database.locks.root(root.id)
+    try:
+        lock.acquire(waiting=progress.note)
+    except Busy as error:
+        raise Busy(
+            f"{lock.holder()} is bringing {shown(root.path)} up to date, and goes on; "
+            "run this again when it is done"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def choose(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from catalog.errors import Busy, CatalogDamaged, UsageError
+from catalog.errors import CatalogDamaged, UsageError
 from catalog.imaging.identity import decoder_identity
 from catalog.indexing import roots
 from catalog.indexing.perform import Performer, Tally
@@ -95,18 +95,8 @@ class _Run:
 
     def bring_up_to_date(self, target: Target) -> None:
         """Reconcile one folder while nobody else does the same root."""
-        lock = self._database.locks.root(target.root.id)
-        try:
-            lock.acquire(waiting=self._progress.note)
-        except Busy as error:
-            raise Busy(
-                f"{lock.holder()} is bringing {shown(target.root.path)} up to date, and goes on; "
-                "run this again when it is done"
-            ) from error
-        try:
+        with roots.in_turn(self._database, target.root, self._progress):
             self._under_lock(target)
-        finally:
-            lock.release()
 
     def _under_lock(self, target: Target) -> None:
         begun_ns = time.time_ns()
@@ -162,6 +152,7 @@ class _Run:
         total.moved += tally.moved
         total.missing += tally.missing
         total.failed += tally.failed
+        total.unread += tally.unread
         total.interrupted |= tally.interrupted
         total.unreadable += tally.unreadable
 
@@ -176,6 +167,7 @@ class _Run:
             moved=self._summed.moved,
             missing=self._summed.missing,
             failed=self._summed.failed,
+            unread=self._summed.unread,
             seconds=seconds,
             problems=photos.count_problems(self._database),
             offline=tuple(self._offline),

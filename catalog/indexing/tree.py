@@ -27,6 +27,7 @@ class Node:
     unreadable: str | None = None
     settled: bytes | None = None
     device: int = 0
+    anonymous: bool = False  # its file system does not tell files apart: stamps are size and mtime
     children: dict[bytes, Node] = field(default_factory=dict)
 
     @property
@@ -111,7 +112,7 @@ class Tree:
         Not one that was ``met`` already, as it is now something else of its name, and never
         the top of a root: a person named it by its path.
         """
-        for node in self._by_inode.get((filesystem, inode), ()):
+        for node in self._by_inode.get((filesystem, inode), ()) if inode else ():
             if node.parent is None or met.get(node.path) is node:
                 continue
             if not is_at(node.path, inode):

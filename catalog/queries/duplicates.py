@@ -172,7 +172,7 @@ def _match(keep: Photo, photo: Photo, distance: int, kind: Kind) -> Match:
         kind,
         distance,
         score=1 - distance / HASH_BITS,
-        same_file=(photo.filesystem, photo.stamp.inode) == (keep.filesystem, keep.stamp.inode),
+        same_file=photo.file == keep.file,
     )
 
 

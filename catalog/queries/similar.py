@@ -40,8 +40,7 @@ class Picture:
     digest: bytes
     hash: int
     flat: bool
-    filesystem: int | None = None  # where it is in the catalog
-    inode: int | None = None
+    file: tuple[int, int | bytes] | None = None  # as Photo.file, where it is in the catalog
 
 
 def similar(
@@ -116,7 +115,7 @@ def _match(picture: Picture, photo: Photo, distance: int) -> Match:
         Kind.IDENTICAL if photo.digest == picture.digest else Kind.HASH,
         distance,
         score=1 - distance / HASH_BITS,
-        same_file=(photo.filesystem, photo.stamp.inode) == (picture.filesystem, picture.inode),
+        same_file=photo.file == picture.file,
     )
 
 
@@ -133,7 +132,7 @@ def _from_catalog(database: Database, real: bytes, kind: HashKind) -> Picture | 
     if row is None or row.content is None or row.again or row.missing:
         return None
     try:
-        if Stamp.of(os.lstat(real)) != row.stamp:
+        if not Stamp.of(os.lstat(real)).agrees_with(row.stamp):
             return None
     except OSError:
         return None
@@ -144,7 +143,7 @@ def _from_catalog(database: Database, real: bytes, kind: HashKind) -> Picture | 
     photo = next(
         photos.with_contents(database, [row.content], lambda *place: place == (folder, row.name))
     )
-    return Picture(real, photo.digest, value, photo.flat, photo.filesystem, photo.stamp.inode)
+    return Picture(real, photo.digest, value, photo.flat, photo.file)
 
 
 def _from_disk(database: Database, real: bytes, image: bytes, kind: HashKind) -> Picture:

@@ -50,7 +50,7 @@ def verify(
     try:
         for row, path, reading in _readings(database, chosen, jobs):
             progress.advance()
-            if reading.stamp is None or reading.stamp != row.stamp:
+            if reading.stamp is None or not reading.stamp.agrees_with(row.stamp):
                 changed += 1  # openly; also: gone
                 continue
             checked += 1

@@ -119,6 +119,7 @@ def summary(answer: Summary) -> Object:
         "failed": answer.failed,
         "seconds": round(answer.seconds, 3),
         "problems": answer.problems,
+        "unread": answer.unread,
         "offline": [json_path(folder) for folder in answer.offline],
         "unreadable": [{**json_path(path), "why": why} for path, why in answer.unreadable],
         "notes": list(answer.notes),

@@ -56,10 +56,10 @@ def write_pairs(pairs: Iterable[Pair], stream: TextIO) -> None:
 
 def _rows(number: int, group: Group, *, escape: bool) -> Iterator[tuple[str | int | float, ...]]:
     kept = Match(group.keep, Kind.IDENTICAL, distance=0, score=1.0)
-    counted = {(group.keep.filesystem, group.keep.stamp.inode)}
+    counted = {group.keep.file}
     for match in chain([kept], group.matches):
         photo = match.photo
-        file = (photo.filesystem, photo.stamp.inode)
+        file = photo.file
         yield (
             number,
             "yes" if match is kept else "no",

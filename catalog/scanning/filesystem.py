@@ -16,6 +16,14 @@ _MOUNTS: Final = "/proc/self/mountinfo"
 _UUIDS: Final = "/dev/disk/by-uuid"
 # Their subvolumes share one UUID and count inodes each for itself; f_fsid tells them apart.
 _BY_FSID: Final = frozenset({"btrfs", "zfs", "bcachefs"})
+# They number their files anew at each mount, or whenever they like, and keep no time of the
+# last change of a file's record: only size and time of modification tell anything there.
+_ANONYMOUS: Final = frozenset(
+    {
+        *("vfat", "msdos", "exfat", "9p", "cifs", "smb3", "smbfs", "vboxsf", "drvfs", "ncpfs"),
+        *("fuse", "fuseblk"),
+    }
+)
 _KERNEL: Final = frozenset(
     {
         *("proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "debugfs", "tracefs"),
@@ -60,6 +68,12 @@ def identity(path: bytes, device: int) -> str:
 def is_kernel_made(device: int) -> bool:
     """Whether files with this device number are windows into the kernel, not files kept."""
     return _mounts().get(device, ("", ""))[0] in _KERNEL
+
+
+def tells_files_apart(device: int) -> bool:
+    """Whether inode numbers and change times of this file system outlive a mount."""
+    kind = _mounts().get(device, ("", ""))[0]
+    return kind not in _ANONYMOUS and not kind.startswith("fuse.")
 
 
 def forget_mounts() -> None:

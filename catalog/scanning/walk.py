@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from catalog.model import signed64
+from catalog.model import Stamp, signed64
+from catalog.scanning import filesystem
 from catalog.scanning.filters import Filters
 
 # name, size, mtime_ns, ctime_ns, inode: plain tuples, because a rescan makes 200,000 of them
@@ -103,6 +104,8 @@ def _list(
         # Unmounted or replaced meanwhile: what was listed belongs to something else.
         return Listing(path, device, inode, error="it was replaced while it was listed")
     folders.sort()
+    if not filesystem.tells_files_apart(device):
+        files = [(name, *Stamp(*stamp).anonymous()) for name, *stamp in files]
     return Listing(path, device, inode, files, folders, empty)
 
 

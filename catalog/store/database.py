@@ -33,6 +33,8 @@ _BUSY_TIMEOUT_MS: Final = 10_000
 _CACHE_KIB: Final = 65_536  # digests arrive in random order: their index should stay in memory
 _LOW_ON_SPACE: Final = 1 << 20  # bytes; below this an I/O error is a full disk
 
+_PATIENCE_AT_THE_END: Final = 5.0  # seconds for the write lock, to tidy up
+
 Row = tuple[Any, ...]
 
 
@@ -109,7 +111,7 @@ class Database:
         self.locks = locks
         self.notes: list[str] = []  # what opening it had to do, for a person
         self._connection = connection
-        self._on_close: list[Callable[[], None]] = []
+        self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Database:
         return self
@@ -185,11 +187,10 @@ class Database:
 
     def close(self) -> None:
         """Close the file; a writer empties the log first, so that one file holds it all."""
-        while self._on_close:
-            self._on_close.pop()()
+        self._undo.close()
 
     def _closing(self, action: Callable[[], None]) -> None:
-        self._on_close.append(action)
+        self._undo.callback(action)
 
 
 class Writer:
@@ -314,7 +315,11 @@ def _check_pages(connection: sqlite3.Connection, path: bytes) -> None:
 def _close_writer(database: Database) -> None:
     connection = database._connection
     try:
-        with database.locks.write().hold(), contextlib.suppress(sqlite3.Error):
+        # What was committed is safe in the log: a lock that cannot be had is no failure now.
+        with (
+            contextlib.suppress(sqlite3.Error, OSError, Busy),
+            database.locks.write().hold(patience=_PATIENCE_AT_THE_END),
+        ):
             # Whoever still reads has the log in use: then it stays, and nobody waits for them.
             connection.execute("PRAGMA busy_timeout = 0")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -65,6 +65,17 @@ def all_roots(database: Database | Writer) -> list[RootRow]:
         raise CatalogDamaged(damage(database.path, "the filters of a folder")) from error
 
 
+def root_of(database: Database, folder: int) -> RootRow:
+    """The root that a folder is in."""
+    top = database.value(
+        "WITH RECURSIVE above (id, parent) AS (SELECT id, parent FROM folder WHERE id = ? "
+        "UNION ALL SELECT folder.id, folder.parent FROM folder JOIN above "
+        "ON folder.id = above.parent) SELECT id FROM above WHERE parent IS NULL",
+        (folder,),
+    )
+    return next(root for root in all_roots(database) if root.folder == top)
+
+
 def filesystem_id(writer: Writer, identity: str) -> int:
     """The row of a file system, made if need be."""
     writer.run("INSERT OR IGNORE INTO filesystem (identity) VALUES (?)", (identity,))

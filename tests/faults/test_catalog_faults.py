@@ -367,16 +367,16 @@ def test_r22_a_lock_that_is_held_for_long_is_exit_6_and_names_the_holder(
 
 def test_r22_on_a_terminal_it_says_whom_it_waits_for(indexed: Imgcat, photos: Path) -> None:
     locks = Path(os.fsdecode(os.path.dirname(indexed.catalog))) / "catalog.locks"
-    held = open(locks / "root-1", "w")  # noqa: SIM115 - closed when the message came
-    held.write("imgcat watch (process 4242)\n")
-    held.flush()
-    fcntl.flock(held, fcntl.LOCK_EX)
+    with open(locks / "root-1", "w") as held:
+        held.write("imgcat watch (process 4242)\n")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
 
-    def release(_process: object, said: bytes) -> None:
-        if b"waiting for" in said and not held.closed:
-            held.close()
+        def release(_process: object, said: bytes) -> None:
+            if b"waiting for" in said:
+                held.close()
 
-    done = indexed.on_terminal("index", photos, during=release)
+        done = indexed.on_terminal("index", photos, during=release)
     assert held.closed
     assert done.code == 0
     assert b"waiting for imgcat watch (process 4242)" in done.out

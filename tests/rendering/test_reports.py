@@ -6,7 +6,16 @@ import io
 import time
 from dataclasses import replace
 
-from catalog.model import Problem, Reason, Recipe, RootState, Status, Summary
+from catalog.model import (
+    Drift,
+    Problem,
+    Reason,
+    Recipe,
+    RootState,
+    Status,
+    Summary,
+    Verification,
+)
 from catalog.rendering import reports
 from catalog.rendering.look import Look
 
@@ -118,3 +127,18 @@ def test_summary_says_what_else_a_person_should_know():
         "Interrupted. What was read is kept: run 'imgcat index' again to go on.",
     ]
     assert "\x1b[33mOffline" in shown(reports.write_summary, odd, Look(colour=True))
+
+
+def test_verification_names_what_differs_and_what_to_do():
+    found = Verification(3, 2, (Drift(b"/a.jpg", "its bytes changed"),), None, 1.5)
+    assert shown(reports.write_verification, found).splitlines() == [
+        "differs  /a.jpg: its bytes changed",
+        "3 files read: 1 differ, in 1.5 s",
+        "2 files changed or went since the last scan: run 'imgcat index'",
+    ]
+
+
+def test_verification_of_a_sound_catalog_is_one_line():
+    assert shown(reports.write_verification, Verification(3, 0, (), None, 1.5)) == (
+        "3 files read: all as the catalog has them, in 1.5 s\n"
+    )

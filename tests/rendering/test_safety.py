@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from catalog.model import (
+    Drift,
     Duplicates,
     Group,
     Kind,
@@ -22,6 +23,7 @@ from catalog.model import (
     RootState,
     Status,
     Summary,
+    Verification,
 )
 from catalog.rendering import reports, structured, table, text
 from catalog.rendering.escaping import UNSAFE
@@ -37,10 +39,13 @@ def every_text(name: bytes, photo) -> dict[str, str]:
     root = RootState(name, False, 1, 1, 1, 0, words)
     status = Status(name, 1, 1, 1, 1, 1, Recipe.FULL, 1, (root,))
     summary = Summary((name,), 1, 1, 1, 1, 1, 1, 1, 1.0, 1, (name,), ((name, words),), (words,))
+    verification = Verification(1, 1, (Drift(name, words),), words, 1.0)
     answers = {
         "groups": (text.write_duplicates, groups),
         "pairs": (text.write_duplicates, Duplicates((), [Pair(hostile, hostile, 1)])),
         "similar": (text.write_likeness, Likeness(name, matches, flat=True)),
+        "left out": (text.write_duplicates, Duplicates((), offline=((name, words),))),
+        "verify": (reports.write_verification, verification),
         "no match": (text.write_likeness, Likeness(name, ())),
         "status": (reports.write_status, status),
         "problems": (reports.write_problems, [Problem(name, 1, Reason.DAMAGED, words)]),
