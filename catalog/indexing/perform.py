@@ -29,7 +29,7 @@ from catalog.model import (
     signed64,
 )
 from catalog.progress import Phase, Progress
-from catalog.store import contents, folders, photos
+from catalog.store import contents, folders, photos, settings
 from catalog.store.database import Database, Writer
 
 BATCH_ROWS: Final = 500
@@ -103,17 +103,24 @@ class Performer:
                 if node.parent is not None and node.id is not None:
                     parent = self._ensure(writer, node.parent)
                     folders.move_folder(writer, node.id, parent, node.name)
-            for node in plan.identified:
-                folder = self._ensure(writer, node, refresh=True)
-                if node.stored != node.filesystem:
-                    # Their stamps are another disk's, also for a run after this one is cut off.
-                    photos.read_again_in(writer, folder)
             for node in plan.readable:
                 if node.id is not None:
                     folders.set_unreadable(writer, node.id, None)
             for node, why in plan.unreadable:
                 self.tally.unreadable.append((node.path, why))
                 folders.set_unreadable(writer, self._ensure(writer, node), why)
+
+        self._identify(plan.identified)
+
+    def _identify(self, nodes: Sequence[Node]) -> None:
+        """Folders that are on another file system, or have another inode, than their rows say."""
+        for batch in _batches(nodes):
+            with self._writing() as writer:
+                for node in batch:
+                    folder = self._ensure(writer, node, refresh=True)
+                    if node.stored != node.filesystem:
+                        # Their stamps are another disk's, also for a run after one cut off here.
+                        photos.read_again_in(writer, folder)
 
     def _carry(self, carries: Sequence[Carry]) -> list[Read]:
         """Give known contents their new names; returns what has to be read after all."""
@@ -154,12 +161,17 @@ class Performer:
 
     def _presence(self, plan: Plan) -> None:
         """Files that are gone, and files that are back as they were."""
-        gone = [node.id for node in plan.gone if node.id is not None]
-        missing = [*plan.missing, *photos.present_in(self._database, gone)]
         now = time.time_ns()
-        for batch in _batches(missing):
+        for batch in _batches(plan.missing):
             with self._database.writing(self._progress) as writer:
                 self.tally.missing += photos.mark_missing(writer, batch, now)
+        for node in plan.gone:
+            if node.id is not None:
+                with self._database.writing(self._progress) as writer:
+                    # Another run may have found it under another name since it was looked for.
+                    parent = None if node.parent is None else node.parent.id
+                    if folders.child(writer, parent, node.name) == node.id:
+                        self.tally.missing += photos.mark_all_missing(writer, node.id, now)
         for back in _batches(plan.back):
             with self._database.writing(self._progress) as writer:
                 self.tally.added += photos.mark_present(writer, [row.id for row in back])
@@ -182,11 +194,15 @@ class Performer:
 
     def _ensure(self, writer: Writer, node: Node, *, refresh: bool = False) -> int:
         """The row of a folder and of all above it, made where there is none."""
-        if node.id is None or refresh:
-            parent = None if node.parent is None else self._ensure(writer, node.parent)
-            if node.id is None:
-                self._made.append(node)
-            node.id = folders.add_folder(writer, parent, node.name, node.filesystem, node.inode)
+        unknown = [node] if refresh or node.id is None else []
+        while unknown and unknown[-1].parent is not None and unknown[-1].parent.id is None:
+            unknown.append(unknown[-1].parent)
+        for each in reversed(unknown):  # a loop, as a tree may be deeper than Python's stack
+            if each.id is None:
+                self._made.append(each)
+            parent = None if each.parent is None else each.parent.id
+            each.id = folders.add_folder(writer, parent, each.name, each.filesystem, each.inode)
+        assert node.id is not None
         return node.id
 
     # -- reading -----------------------------------------------------------------------------
@@ -253,7 +269,7 @@ class Performer:
         before = read.row.content if read.row is not None else None
         if isinstance(outcome, Failure) and outcome.reason is Reason.VANISHED:
             if read.row is not None:
-                photos.mark_missing(writer, [read.row.id], reading.begun_ns)
+                photos.mark_missing(writer, [read.row], reading.begun_ns)
             return
         folder = self._ensure(writer, read.folder)
         assert reading.stamp is not None  # _believed saw to it
@@ -268,7 +284,9 @@ class Performer:
             content = _content(writer, outcome)
             if content is None:
                 return  # dropped by another process since: the next look reads it anew
-            again = is_racy(stamp, reading.begun_ns)
+            # Another run may have asked for another recipe meanwhile.
+            other = contents.recipe(writer, content) != settings.recipe(writer)
+            again = other or is_racy(stamp, reading.begun_ns)
             photos.put(writer, folder, read.name, stamp, content, again=again)
         if before is not None and before != content:
             self._unused.add(before)
@@ -322,7 +340,7 @@ def _believed(read: Read, reading: Reading) -> Reading | None:
 def _content(writer: Writer, outcome: Fingerprint | SameBytes) -> int | None:
     if isinstance(outcome, Fingerprint):
         return contents.save(writer, outcome)
-    return contents.with_digest(writer, outcome.digest)
+    return contents.find(writer, outcome.digest)
 
 
 def read_numbered(request: tuple[int, bytes, Recipe, bytes | None]) -> Reading:

@@ -61,7 +61,7 @@ class Plan:
     carries: list[Carry] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     back: list[PhotoRow] = field(default_factory=list)  # were missing, and are as they were
-    missing: list[int] = field(default_factory=list)  # rows of files
+    missing: list[PhotoRow] = field(default_factory=list)
     gone: list[Node] = field(default_factory=list)  # folders: all their files are missing
     unsettled: set[int] = field(default_factory=set)  # folders that agree, and do not say so
     notes: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Comparison:
     changed: list[tuple[bytes, Stamp, PhotoRow]]
     again: list[tuple[bytes, Stamp, PhotoRow]]
     back: list[PhotoRow]
-    missing: list[int]
+    missing: list[PhotoRow]
 
 
 def compare(
@@ -105,7 +105,7 @@ def compare(
             result.back.append(row)
         else:
             unchanged += 1
-    missing = [row.id for row in known.values() if row.name not in seen and not row.missing]
+    missing = [row for row in known.values() if row.name not in seen and not row.missing]
     return Comparison(unchanged, result.added, result.changed, result.again, result.back, missing)
 
 

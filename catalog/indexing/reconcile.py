@@ -82,7 +82,7 @@ class _Reconciliation:
                     self._take(node, listing)
         self._find_gone_folders()
         # What moved to another name is not missing from its old one.
-        self._plan.missing = [row for row in self._plan.missing if row not in self._taken]
+        self._plan.missing = [row for row in self._plan.missing if row.id not in self._taken]
         return self._plan
 
     # -- folders -----------------------------------------------------------------------------
@@ -163,9 +163,11 @@ class _Reconciliation:
         node = self._known(path)
         if node is None and parent is not None:
             node = self._tree.renamed(identity, inode, met=self._nodes)
-            if node is not None:
+            if node is not None and self._still_holds(node, path):
                 node.place(parent, os.path.basename(path))
                 self._plan.renamed.append(node)
+            else:
+                node = None
         if node is None:
             name = os.path.basename(path) if parent is not None else folders.top_name(path)
             node = Node(name, parent, inode, identity)
@@ -181,6 +183,18 @@ class _Reconciliation:
             return True
         self._plan.offline.append(node)
         return False
+
+    def _still_holds(self, node: Node, path: bytes) -> bool:
+        """Whether something of a known folder is in the one at ``path``.
+
+        An inode number alone proves nothing: a new folder often gets that of a deleted one.
+        """
+        if any(is_at(os.path.join(path, name), c.inode) for name, c in node.children.items()):
+            return True
+        rows = photos.in_folder(self._database, node.id) if node.id is not None else []
+        return any(
+            not row.missing and is_at(os.path.join(path, row.name), row.stamp.inode) for row in rows
+        )
 
     def _is_where_it_was(self, node: Node, parent: Node | None, identity: str, path: bytes) -> bool:
         """Whether the folder is on the file system it was on, or one that may take its place."""

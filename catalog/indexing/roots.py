@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from catalog.errors import Busy, UsageError
 from catalog.imaging.formats import PICTURE_SUFFIXES
@@ -14,9 +15,11 @@ from catalog.progress import Progress
 from catalog.scanning import filesystem
 from catalog.scanning.filters import Filters
 from catalog.store import folders
-from catalog.store.database import Database, Writer
+from catalog.store.database import Database, Writer, translated
 from catalog.store.folders import RootRow
 from catalog.store.opening import shown
+
+NAME_A_FOLDER: Final = "name the folder of your pictures: imgcat index FOLDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,14 @@ def in_turn(database: Database, root: RootRow, progress: Progress) -> Iterator[N
     """Change the rows of a root while nobody else does. Raises Busy, naming who does."""
     lock = database.locks.root(root.id)
     try:
-        lock.acquire(waiting=progress.note)
-    except Busy as error:
-        raise Busy(
-            f"{lock.holder()} is bringing {shown(root.path)} up to date, and goes on; "
-            "run this again when it is done"
-        ) from error
-    try:
+        try:
+            with translated(database.path):
+                lock.acquire(waiting=progress.note)
+        except Busy as error:
+            raise Busy(
+                f"{lock.holder()} is bringing {shown(root.path)} up to date, and goes on; "
+                "run this again when it is done"
+            ) from error
         yield
     finally:
         lock.release()
@@ -86,12 +90,20 @@ def choose(
     roots = folders.all_roots(database)
     if not paths:
         if not roots:
-            raise UsageError("name the folder of your pictures: imgcat index FOLDER")
+            raise UsageError(NAME_A_FOLDER)
         targets = [Target(root, root.path, named=False) for root in roots]
     else:
         tops = _outermost(_resolved(database, path) for path in paths)
         targets = [_target(database, top, change, progress) for top in tops]
     return _with_filters(database, targets, change, progress)
+
+
+def restore(database: Database, top: bytes, filters: dict[str, object], progress: Progress) -> None:
+    """Follow a folder again, as another catalog did."""
+    with database.writing(progress) as writer:
+        if _holding(writer, top) is None:
+            root = _add(writer, top, FilterChange())
+            folders.set_filters(writer, root.id, filters)
 
 
 def _resolved(database: Database, path: bytes) -> bytes:
@@ -116,40 +128,69 @@ def _outermost(tops: Iterable[bytes]) -> list[bytes]:
 
 
 def _target(database: Database, top: bytes, change: FilterChange, progress: Progress) -> Target:
-    for root in folders.all_roots(database):
-        relative = folders.relative_to(top, root.path)
-        if relative is not None:
-            _refuse_left_out(top, relative, replace(root, filters=change.applied_to(root.filters)))
-            return Target(root, top, named=True)
-    with database.writing(progress) as writer:
-        root = _add(writer, top, change)
+    root = _holding(database, top)
+    if root is None:
+        with database.writing(progress) as writer:
+            # Asked again, as another run may have added it since.
+            root = _holding(writer, top) or _add(writer, top, change)
+    relative = folders.relative_to(top, root.path) or b""
+    _refuse_left_out(top, relative, replace(root, filters=change.applied_to(root.filters)))
     return Target(root, top, named=True)
 
 
+def _holding(reader: Database | Writer, top: bytes) -> RootRow | None:
+    """The root that ``top`` belongs to: of several around it, the innermost."""
+    around = [
+        root
+        for root in folders.all_roots(reader)
+        if folders.relative_to(top, root.path) is not None
+    ]
+    return max(around, key=lambda root: len(root.path), default=None)
+
+
 def _refuse_left_out(top: bytes, relative: bytes, root: RootRow) -> None:
+    if _leaves_out(root, relative):
+        raise UsageError(
+            f"{shown(top)} is left out of {shown(root.path)}: hidden, a system folder, "
+            "or excluded; use --hidden, or another --exclude"
+        )
+
+
+def _leaves_out(root: RootRow, relative: bytes) -> bool:
+    """Whether the filters of a root keep a walk from reaching this folder below it."""
     wants = filters_of(root).folders()
     parts = relative.split(b"/") if relative else []
-    for depth, part in enumerate(parts):
-        if not wants(b"/".join(parts[:depth]), part):
-            raise UsageError(
-                f"{shown(top)} is left out of {shown(root.path)}: hidden, a system folder, "
-                "or excluded; use --hidden, or another --exclude"
-            )
+    return any(not wants(b"/".join(parts[:depth]), part) for depth, part in enumerate(parts))
 
 
 def _add(writer: Writer, top: bytes, change: FilterChange) -> RootRow:
-    """A new root, with the known roots below it hung into its tree."""
+    """A new root."""
     status = os.lstat(top)
     name = folders.top_name(top)
     identity = filesystem.identity(top, status.st_dev)
     folder = folders.add_folder(writer, None, name, identity, signed64(status.st_ino))
-    for inner in folders.all_roots(writer):
-        relative = folders.relative_to(inner.path, top)
-        if relative:
-            _swallow(writer, folder, top, inner, relative)
     filters = change.applied_to({})
     root = folders.add_root(writer, folder, filters)
     return RootRow(root, folder, top, filters)
+
+
+def _swallow_inner(database: Database, root: RootRow, progress: Progress) -> None:
+    """Hang the roots that a walk of ``root`` reaches into its tree: they are part of it now.
+
+    One that its filters leave out stays a root of its own.
+    """
+    inner = [
+        (other, relative)
+        for other in folders.all_roots(database)
+        if (relative := folders.relative_to(other.path, root.path))
+        and not _leaves_out(root, relative)
+    ]
+    for other, relative in inner:
+        with database.writing(progress) as writer:
+            _swallow(writer, root.folder, root.path, other, relative)
+        database.notes.append(
+            f"{shown(other.path)} is now part of {shown(root.path)}, and its patterns are those"
+        )
 
 
 def _swallow(writer: Writer, folder: int, top: bytes, inner: RootRow, relative: bytes) -> None:
@@ -181,5 +222,7 @@ def _with_filters(
         if filters != FilterChange().applied_to(target.root.filters):
             with database.writing(progress) as writer:
                 folders.set_filters(writer, target.root.id, filters)
-        result.append(replace(target, root=replace(target.root, filters=filters)))
+        root = replace(target.root, filters=filters)
+        _swallow_inner(database, root, progress)
+        result.append(replace(target, root=root))
     return result

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from catalog.errors import CatalogDamaged, UsageError
+from catalog.errors import CatalogDamaged, CatalogError, UsageError
 from catalog.imaging.identity import decoder_identity
 from catalog.indexing import roots
 from catalog.indexing.perform import Performer, Tally
@@ -19,10 +20,12 @@ from catalog.model import Recipe, Summary
 from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos, settings
 from catalog.store.database import Database, open_for_writing, rebuild, which_file
-from catalog.store.opening import shown
+from catalog.store.opening import Salvage, shown
 from catalog.workers.cores import cores
 
 MISSING_KEPT_NS: Final = 30 * 24 * 3600 * 10**9  # then a complete scan forgets a missing file
+_MARKED_AT_ONCE: Final = 20_000  # rows looked at in one transaction; few of them are changed
+_DROPPED_AT_ONCE: Final = 500  # rows
 _MANY_MISSING: Final = 200  # files, and ...
 _MANY_MISSING_SHARE: Final = 0.2  # ... this part of a root: worth a word to the person
 
@@ -41,8 +44,12 @@ def index(
     paths: Sequence[bytes] = (),
     options: Options | None = None,
     progress: Progress = SILENT,
+    *,
+    also: Sequence[bytes] = (),
 ) -> Summary:
     """Bring the catalog in line with the disk below ``paths`` (none: every known root).
+
+    ``also`` names roots to bring up to date besides, with the filters they have.
 
     KeyboardInterrupt ends the run early: what was read is kept, and the summary says so.
     Raises UsageError for a path that is no folder, Busy where another run holds a root.
@@ -52,6 +59,11 @@ def index(
     recipe = _agree_on_recipe(database, options.recipe, progress)
     _retry_old_problems(database, progress)
     targets = roots.choose(database, paths, options.filters, progress)
+    targets += [
+        target
+        for target in (roots.choose(database, also, FilterChange(), progress) if also else ())
+        if target.root.id not in {chosen.root.id for chosen in targets}
+    ]
     run = _Run(database, recipe, options.jobs or cores(), progress)
     for target in targets:
         run.bring_up_to_date(target)
@@ -63,11 +75,18 @@ def index(
 def _agree_on_recipe(database: Database, wanted: Recipe | None, progress: Progress) -> Recipe:
     """The catalog's recipe; a new wish holds from now on, and makes all photos due."""
     stored = settings.recipe(database)
-    if wanted is None or wanted is stored:
+    if wanted is None:
         return stored
-    with database.writing(progress) as writer:
-        settings.set_recipe(writer, wanted)
-        photos.read_again_if_made_by_another(writer, wanted)
+    if wanted is not stored:
+        with database.writing(progress) as writer:
+            settings.set_recipe(writer, wanted)
+        database.notes.append("the hashes of all photos are made anew, by the other recipe")
+    # Also where it was agreed on before: a run cut off there may have left some unmarked.
+    for first in range(0, photos.last_id(database) + 1, _MARKED_AT_ONCE):
+        with database.writing(progress) as writer:
+            photos.read_again_if_made_by_another(
+                writer, wanted, range(first, first + _MARKED_AT_ONCE)
+            )
     return wanted
 
 
@@ -99,6 +118,11 @@ class _Run:
             self._under_lock(target)
 
     def _under_lock(self, target: Target) -> None:
+        if target.root.id not in {root.id for root in folders.all_roots(self._database)}:
+            raise CatalogError(
+                f"{shown(target.root.path)} was forgotten, or became part of another folder, "
+                "while this run waited: run it again"
+            )
         begun_ns = time.time_ns()
         scope = Scope(
             root=target.root.path,
@@ -125,10 +149,14 @@ class _Run:
         """Every folder of a root was listed: what is missing for long is forgotten."""
         scope = folders.below(self._database, [target.root.folder])
         old = photos.missing_in(self._database, scope, begun_ns - MISSING_KEPT_NS)
+        for start in range(0, len(old), _DROPPED_AT_ONCE):
+            with self._database.writing(self._progress) as writer:
+                some = photos.delete(writer, old[start : start + _DROPPED_AT_ONCE])
+                contents.delete_unused(writer, some)
+        for start in range(0, len(scope) if old else 0, _DROPPED_AT_ONCE):
+            with self._database.writing(self._progress) as writer:
+                folders.delete_empty(writer, scope[start : start + _DROPPED_AT_ONCE])
         with self._database.writing(self._progress) as writer:
-            contents.delete_unused(writer, photos.delete(writer, old))
-            if old:
-                folders.delete_empty(writer, scope)
             folders.complete_scan(writer, target.root.id, begun_ns)
 
     def _warn_of_many_missing(self, target: Target, plan: Plan) -> None:
@@ -188,6 +216,8 @@ def index_at(
     A damaged catalog is set aside and built anew, from ``paths`` and from the folders that
     can still be read out of it. Raises as ``index`` does, and what opening a catalog raises.
     """
+    if not paths and not os.path.exists(path):
+        raise UsageError(roots.NAME_A_FOLDER)
     before = which_file(path)
     try:
         with open_for_writing(path, progress) as database:
@@ -199,18 +229,38 @@ def index_at(
             return index(database, paths, options, progress)
     aside, known = rebuilt
     notes = [f"the catalog was damaged: it was set aside as {shown(aside)} and built anew"]
-    notes += [
-        f"{shown(top)} is not there now: name it to 'imgcat index' when it is"
-        for top in known
-        if not os.path.isdir(top)
-    ]
-    for note in notes:
-        progress.note(note)
-    tops = [*paths, *(top for top in known if os.path.isdir(top))]
+    if not known.roots:
+        notes.append(
+            "the folders it followed could not be read out of it: name the folders to index"
+        )
     with open_for_writing(path, progress) as database:
-        if not tops:
-            raise UsageError(
-                f"{'; '.join(notes)}; now name the folders to index: imgcat index FOLDER"
-            )
-        summary = index(database, tops, options, progress)
+        notes += _restore(database, known, progress)
+        for note in notes:
+            progress.note(note)
+        again = [root.path for root in folders.all_roots(database)]
+        if not paths and not again:
+            raise UsageError("; ".join(notes))
+        summary = index(database, paths or again, options, progress, also=again)
     return replace(summary, notes=(*notes, *summary.notes))
+
+
+def _restore(database: Database, known: Salvage, progress: Progress) -> list[str]:
+    """Follow what a damaged catalog followed; returns what cannot be, in words."""
+    if known.recipe in list(Recipe):
+        with database.writing(progress) as writer:
+            settings.set_recipe(writer, Recipe(known.recipe))
+    away = []
+    for top, filters in known.roots:
+        if os.path.isdir(top):
+            roots.restore(database, top, _as_filters(filters), progress)
+        else:
+            away.append(f"{shown(top)} is not there now: name it to 'imgcat index' when it is")
+    return away
+
+
+def _as_filters(text: str) -> dict[str, object]:
+    try:
+        filters = json.loads(text)
+    except ValueError:
+        return {}
+    return filters if isinstance(filters, dict) else {}

@@ -65,8 +65,10 @@ def verify(
 
 def _why(reading: Reading) -> str:
     outcome = reading.outcome
-    if isinstance(outcome, Failure) and outcome.reason.passing:
-        return f"it {outcome.reason}" + (f": {outcome.detail}" if outcome.detail else "")
+    lost = (Reason.CRASHED, Reason.TIMED_OUT, Reason.TOO_LARGE)
+    if isinstance(outcome, Failure) and (outcome.reason.passing or outcome.reason in lost):
+        detail = f": {outcome.detail}" if outcome.detail else ""
+        return f"it could not be read again, it {outcome.reason}{detail}"
     return _SILENT_CHANGE
 
 
@@ -93,6 +95,5 @@ def _readings(
         for (photo, *_), result in results:
             row, path = flying.pop(photo)
             if isinstance(result, Lost):
-                # Its bytes were a picture when they were indexed, so they are others now.
-                result = Reading(row.stamp, 0, Failure(Reason.DAMAGED, result.detail))
+                result = Reading(row.stamp, 0, Failure(result.reason, result.detail))
             yield row, path, result

@@ -71,12 +71,6 @@ def signatures(database: Database, contents: Iterable[int]) -> Iterator[bytes]:
         yield database.value("SELECT pixels FROM signature WHERE content = ?", (content,))
 
 
-def with_digest(writer: Writer, digest: bytes) -> int | None:
-    """The content that these bytes are, if it is stored."""
-    content: int | None = writer.value("SELECT id FROM content WHERE digest = ?", (digest,))
-    return content
-
-
 def hash_of(database: Database, content: int, kind: HashKind) -> int:
     """One stored hash of a content, unsigned. A wavelet hash is not stored."""
     return unsigned64(
@@ -84,7 +78,13 @@ def hash_of(database: Database, content: int, kind: HashKind) -> int:
     )
 
 
-def find(database: Database, digest: bytes) -> int | None:
+def recipe(writer: Writer, content: int) -> str | None:
+    """The recipe that made the hashes of a content."""
+    made_by: str | None = writer.value("SELECT recipe FROM content WHERE id = ?", (content,))
+    return made_by
+
+
+def find(reader: Database | Writer, digest: bytes) -> int | None:
     """The content that these bytes are, if it is stored."""
-    content: int | None = database.value("SELECT id FROM content WHERE digest = ?", (digest,))
+    content: int | None = reader.value("SELECT id FROM content WHERE digest = ?", (digest,))
     return content

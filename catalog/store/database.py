@@ -373,10 +373,10 @@ def which_file(path: bytes) -> int | None:
         return None
 
 
-def rebuild(path: bytes, damaged: int | None) -> tuple[bytes, list[bytes]] | None:
+def rebuild(path: bytes, damaged: int | None) -> tuple[bytes, opening.Salvage] | None:
     """Set a damaged catalog aside, so that the next opening makes a new one.
 
-    Returns where it was put, and the folders it followed as far as they can be read; None
+    Returns where it was put, and what it followed as far as that can be read; None
     where ``which_file`` is not ``damaged`` any more, as another process did it already.
     """
     path = os.path.realpath(path)
@@ -386,4 +386,4 @@ def rebuild(path: bytes, damaged: int | None) -> tuple[bytes, list[bytes]] | Non
         if which_file(path) != damaged:
             return None
         aside = opening.set_aside(path)
-    return aside, opening.salvage_roots(aside)
+    return aside, opening.salvage(aside)

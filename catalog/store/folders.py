@@ -93,9 +93,21 @@ def filesystem_of(writer: Writer, folder: int) -> str:
     )
 
 
+def child(reader: Database | Writer, parent: int | None, name: bytes) -> int | None:
+    """The row of the folder with this name in ``parent`` (None: the top of a root)."""
+    # Two statements, as "parent IS ?" could use neither of the two partial indexes.
+    found: int | None
+    if parent is None:
+        found = reader.value("SELECT id FROM folder WHERE parent IS NULL AND name = ?", (name,))
+    else:
+        sql = "SELECT id FROM folder WHERE parent = ? AND name = ?"
+        found = reader.value(sql, (parent, name))
+    return found
+
+
 def add_folder(writer: Writer, parent: int | None, name: bytes, identity: str, inode: int) -> int:
     """The row of a folder, made if need be; one that is there is brought up to date."""
-    found = writer.value("SELECT id FROM folder WHERE parent IS ? AND name = ?", (parent, name))
+    found = child(writer, parent, name)
     filesystem = filesystem_id(writer, identity)
     if found is not None:
         writer.run(
@@ -190,25 +202,29 @@ class Places:
 
     def path(self, folder: int) -> bytes:
         """The absolute path of a folder; '' for '/', so that joining with '/' is right."""
-        if folder not in self._paths:
-            rows = self._database.rows("SELECT parent, name FROM folder WHERE id = ?", (folder,))
-            parent, name = rows[0]
-            above = b"" if parent is None else self.path(parent) + b"/"
-            self._paths[folder] = above + name
+        below: list[tuple[int, bytes]] = []
+        current: int | None = folder
+        while current is not None and current not in self._paths:
+            sql = "SELECT parent, name FROM folder WHERE id = ?"
+            ((parent, name),) = self._database.rows(sql, (current,))
+            below.append((current, name))
+            current = parent
+        prefix = b"" if current is None else self._paths[current] + b"/"
+        for known, name in reversed(below):
+            self._paths[known] = prefix + name
+            prefix = self._paths[known] + b"/"
         return self._paths[folder]
 
 
 def find(database: Database, path: bytes) -> int | None:
     """The row of the folder at this absolute path, if it is known."""
-    for root in all_roots(database):
+    for root in sorted(all_roots(database), key=lambda root: -len(root.path)):
         relative = relative_to(path, root.path)
         if relative is None:
             continue
         current: int | None = root.folder
         for part in relative.split(b"/") if relative else []:
-            current = database.value(
-                "SELECT id FROM folder WHERE parent = ? AND name = ?", (current, part)
-            )
+            current = child(database, current, part)
             if current is None:
                 break
         if current is not None:

@@ -35,16 +35,19 @@ class FileLock:
 
     def try_acquire(self, *, shared: bool = False) -> bool:
         """Take the lock if nobody is in the way; never waits."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        # Kept at once: an interrupt at any line from here on must find it to close.
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+            fcntl.flock(self._descriptor, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
             return False
-        self._descriptor = descriptor
+        except BaseException:
+            self.release()
+            raise
         if not shared:
-            self._sign(descriptor)
+            self._sign(self._descriptor)
         return True
 
     def acquire(
@@ -93,8 +96,8 @@ class FileLock:
         waiting: Callable[[str], None] = lambda _message: None,
     ) -> Iterator[None]:
         """The lock for the length of a ``with`` block."""
-        self.acquire(patience=patience, waiting=waiting)
         try:
+            self.acquire(patience=patience, waiting=waiting)
             yield
         finally:
             self.release()

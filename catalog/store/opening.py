@@ -167,17 +167,34 @@ def set_aside(path: bytes) -> bytes:
     return aside
 
 
-def salvage_roots(aside: bytes) -> list[bytes]:
-    """The folders that a damaged catalog followed, as far as they can still be read."""
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What can still be read out of a damaged catalog: its roots, with their filters as JSON."""
+
+    roots: tuple[tuple[bytes, str], ...] = ()
+    recipe: str | None = None
+
+
+def salvage(aside: bytes) -> Salvage:
+    """What a damaged catalog followed, and how, as far as it can still be read."""
     try:
-        connection = sqlite3.connect(uri(aside, "mode=ro&immutable=1"), uri=True)
-        with contextlib.closing(connection):
+        with contextlib.closing(
+            sqlite3.connect(uri(aside, "mode=ro&immutable=1"), uri=True)
+        ) as connection:
             rows = connection.execute(
-                "SELECT folder.name FROM root JOIN folder ON folder.id = root.folder"
+                "SELECT folder.name, filters FROM root JOIN folder ON folder.id = root.folder"
             ).fetchall()
+            recipe = connection.execute(
+                "SELECT value FROM setting WHERE name = 'recipe'"
+            ).fetchone()
     except (sqlite3.Error, UnicodeDecodeError):  # the latter where a message quotes a broken schema
-        return []
-    return [name or b"/" for (name,) in rows if isinstance(name, bytes)]
+        return Salvage()
+    roots = tuple(
+        (name or b"/", filters)
+        for name, filters in rows
+        if isinstance(name, bytes) and isinstance(filters, str)
+    )
+    return Salvage(roots, recipe[0] if recipe else None)
 
 
 def uri(path: bytes, query: str) -> str:

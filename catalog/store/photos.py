@@ -144,11 +144,23 @@ def content_of(writer: Writer, photo: int) -> int | None:
     return content
 
 
-def mark_missing(writer: Writer, photos: Iterable[int], now_ns: int) -> int:
-    """These files are gone: no query shows them, and their rows wait for them to come back."""
+def mark_missing(writer: Writer, photos: Iterable[PhotoRow], now_ns: int) -> int:
+    """These files are gone: no query shows them, and their rows wait for them to come back.
+
+    A row that another run has given another place meanwhile is left alone.
+    """
     return writer.run_many(
-        "UPDATE photo SET missing_since = ? WHERE id = ? AND missing_since IS NULL",
-        [(now_ns, photo) for photo in photos],
+        "UPDATE photo SET missing_since = ? "
+        "WHERE id = ? AND folder = ? AND name = ? AND missing_since IS NULL",
+        [(now_ns, row.id, row.folder, row.name) for row in photos],
+    )
+
+
+def mark_all_missing(writer: Writer, folder: int, now_ns: int) -> int:
+    """The files of this folder itself are gone, as with ``mark_missing``."""
+    return writer.run(
+        "UPDATE photo SET missing_since = ? WHERE folder = ? AND missing_since IS NULL",
+        (now_ns, folder),
     )
 
 
@@ -159,12 +171,17 @@ def mark_present(writer: Writer, photos: Iterable[int]) -> int:
     )
 
 
-def read_again_if_made_by_another(writer: Writer, recipe: Recipe) -> int:
-    """Files whose hashes another recipe made are due for another look."""
+def last_id(database: Database) -> int:
+    """The highest row of a file; 0 where there is none."""
+    return int(database.value("SELECT ifnull(max(id), 0) FROM photo"))
+
+
+def read_again_if_made_by_another(writer: Writer, recipe: Recipe, rows: range) -> int:
+    """Files among these rows whose hashes another recipe made are due for another look."""
     return writer.run(
-        "UPDATE photo SET again = 1 WHERE again = 0 AND content IN "
-        "(SELECT id FROM content WHERE recipe <> ?)",
-        (recipe,),
+        "UPDATE photo SET again = 1 WHERE id >= ? AND id < ? AND again = 0 "
+        "AND (SELECT recipe FROM content WHERE content.id = photo.content) <> ?",
+        (rows.start, rows.stop, recipe),
     )
 
 

@@ -7,6 +7,8 @@ VERSION = 1  # PRAGMA user_version; a later one is refused, an earlier one migra
 PAGE_SIZE = 16_384  # a 1 KB signature costs 1,093 bytes here and 1,369 on pages of 4 KB
 
 SCHEMA = """
+-- AUTOINCREMENT: an id that another process still holds is never given to something else.
+
 -- What holds for the whole catalog: 'recipe' (which pixels hashes are made of).
 CREATE TABLE setting (
     name   TEXT PRIMARY KEY,
@@ -21,7 +23,7 @@ CREATE TABLE filesystem (
 
 -- A folder is a row, so renaming one with 10,000 photos changes one row.
 CREATE TABLE folder (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     parent      INTEGER REFERENCES folder (id),  -- NULL: the top of a root
     name        BLOB NOT NULL,                   -- of a top: its absolute path, '' for '/'
     filesystem  INTEGER NOT NULL REFERENCES filesystem (id),
@@ -35,7 +37,7 @@ CREATE UNIQUE INDEX folder_top ON folder (name) WHERE parent IS NULL;
 
 -- A folder that a person named, with everything below it.
 CREATE TABLE root (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     folder     INTEGER NOT NULL UNIQUE REFERENCES folder (id),
     filters    TEXT NOT NULL,  -- JSON: {"include": [], "exclude": [], "hidden": false}
     last_scan  INTEGER         -- ns, begin of the last complete scan; NULL before the first
@@ -43,7 +45,7 @@ CREATE TABLE root (
 
 -- What the bytes are, whatever they are called. A thousand copies are one content.
 CREATE TABLE content (
-    id           INTEGER PRIMARY KEY,
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
     digest       BLOB NOT NULL UNIQUE,  -- BLAKE3 of all bytes
     size         INTEGER NOT NULL,
     format       TEXT NOT NULL,
@@ -68,7 +70,7 @@ CREATE TABLE signature (
 
 -- A file: its place, its stamps when it was read, and the content it held then.
 CREATE TABLE photo (
-    id             INTEGER PRIMARY KEY,
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
     folder         INTEGER NOT NULL REFERENCES folder (id),
     name           BLOB NOT NULL,
     size           INTEGER NOT NULL,

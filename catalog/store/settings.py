@@ -6,9 +6,9 @@ from catalog.model import Recipe
 from catalog.store.database import Database, Writer
 
 
-def recipe(database: Database) -> Recipe:
+def recipe(reader: Database | Writer) -> Recipe:
     """Which pixels this catalog's hashes are made of."""
-    value = database.value("SELECT value FROM setting WHERE name = 'recipe'")
+    value = reader.value("SELECT value FROM setting WHERE name = 'recipe'")
     return Recipe(value) if value in list(Recipe) else Recipe.REDUCED
 
 

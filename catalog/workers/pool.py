@@ -95,6 +95,7 @@ class _Run(Generic[Item, Result]):
         self._room = jobs * _IN_FLIGHT_PER_WORKER
         self._flying: dict[Future[list[Result]], list[Task[Item]]] = {}
         self._alone: collections.deque[Task[Item]] = collections.deque()
+        self._retried: dict[int, Task[Item]] = {}  # by id(); held, so that no id comes twice
         self._restarts = 0
         self._pool = self._new_pool()
 
@@ -171,9 +172,12 @@ class _Run(Generic[Item, Result]):
     def _failed(
         self, batch: list[Task[Item]], error: Exception
     ) -> Iterator[tuple[Item, Result | Lost]]:
-        if len(batch) > 1:
+        # A process can die, or the machine sleep, through no fault of the file: once alone is fair.
+        if len(batch) > 1 or id(batch[0]) not in self._retried:
+            self._retried.update((id(task), task) for task in batch)
             self._alone.extend(batch)
         else:
+            del self._retried[id(batch[0])]
             yield batch[0].item, _lost(error, self._limit(batch))
 
     def _restart(self) -> None:

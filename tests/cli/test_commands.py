@@ -317,6 +317,8 @@ def test_an_answer_that_nobody_can_get_is_a_failure(asked: Imgcat) -> None:
         ["nope"],
         ["index", "--nope"],
         ["index", "../not there"],
+        ["index", "not there"],
+        ["index", "broken.jpg"],
         ["index", __file__],
         ["index", ""],
         ["index", "--jobs", "0"],

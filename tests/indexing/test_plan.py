@@ -65,7 +65,7 @@ def test_every_listed_file_has_one_verdict_and_every_row_that_is_not_listed_is_m
     assert set(told) <= set(listed)
     by_name = {row.name: row for row in rows}
     assert {name for name, _ in result.added} == set(listed) - set(by_name)
-    assert sorted(result.missing) == sorted(
+    assert sorted(row.id for row in result.missing) == sorted(
         row.id for row in rows if row.name not in listed and not row.missing
     )
     for name in set(listed) - set(told):  # R10: only these count as unchanged

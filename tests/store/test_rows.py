@@ -164,12 +164,12 @@ def test_a_change_of_any_photo_takes_back_that_its_folder_is_settled(database: D
     for change, expected in (
         (lambda w: photos.put(w, one, b"b", stamp_of(2), None, again=False), [False, True]),
         (lambda w: photos.put(w, one, b"a", stamp_of(3), content, again=False), [False, True]),
-        (lambda w: photos.mark_missing(w, [photo], 5), [False, True]),
+        (lambda w: photos.mark_missing(w, [row], 5), [False, True]),
         (lambda w: photos.mark_present(w, [photo]), [False, True]),
         (lambda w: photos.read_again_in(w, one), [False, True]),
-        (lambda w: photos.read_again_if_made_by_another(w, Recipe.FULL), [True, True]),
+        (lambda w: photos.read_again_if_made_by_another(w, Recipe.FULL, range(99)), [True, True]),
         (lambda w: w.run("UPDATE photo SET again = 0"), [False, True]),
-        (lambda w: photos.read_again_if_made_by_another(w, Recipe.FULL), [False, True]),
+        (lambda w: photos.read_again_if_made_by_another(w, Recipe.FULL, range(99)), [False, True]),
         (lambda w: w.run("UPDATE photo SET folder = ? WHERE id = ?", (other, photo)), [False] * 2),
         (lambda w: photos.delete(w, [photo]), [True, False]),
     ):
