@@ -289,6 +289,9 @@ class RootState:
     missing: int
     last_scan_ns: int | None  # begin of the last complete scan; None before the first
     why_offline: str = ""
+    include: tuple[str, ...] = ()  # patterns that hold for it
+    exclude: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +328,8 @@ class Summary:
     notes: tuple[str, ...] = ()  # what a person should know besides
     interrupted: bool = False
     unread: int = 0  # of the failed ones, what the disk or a permission kept from us
+    left_out: int = 0  # known files that are there, and that the filters leave out now
+    pending: int = 0  # files that were still to be read when the run was interrupted
 
     @property
     def complete(self) -> bool:

@@ -70,10 +70,10 @@ def dupes(
         TerminalProgress(quiet=quiet) as progress,
     ):
         answer = duplicates(database, as_paths(paths), criteria, pairs=pairs, progress=progress)
-    _write(answer, as_json=as_json, as_csv=as_csv, print0=print0)
+    _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
 
 
-def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool) -> None:
+def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool, remarks: bool) -> None:
     if as_json:
         structured.write_duplicates(answer, look.for_programs(sys.stdout))
     elif as_csv and answer.pairs is not None:
@@ -85,4 +85,4 @@ def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool) -> 
     elif print0:
         nul.write_groups(answer.groups, sys.stdout.buffer)
     else:
-        text.write_duplicates(answer, look.for_people(sys.stdout))
+        text.write_duplicates(answer, look.for_people(sys.stdout), remarks=remarks)

@@ -38,7 +38,8 @@ def index(
         Patterns,
         typer.Option(
             metavar="PATTERN",
-            help="Only files like this, such as '*.jpg', whatever their suffix. Repeatable.",
+            help="Only files like this and no others, whatever their suffix. Repeatable. "
+            "Patterns are remembered for the folder, and replace those said before.",
         ),
     ] = None,
     exclude: Annotated[
@@ -46,7 +47,7 @@ def index(
         typer.Option(
             metavar="PATTERN",
             help="No files and folders like this; with a '/', below the indexed folder. "
-            "Repeatable. Patterns are remembered for the folder; '' takes them back.",
+            "Repeatable, remembered, and replacing too; '' takes them all back.",
         ),
     ] = None,
     hidden: Annotated[

@@ -115,6 +115,8 @@ def radius_in_bits(radius: int | None, similarity: float | None, default: int) -
         raise UsageError("--radius and --similarity say the same thing: choose one")
     if similarity is None:
         return default if radius is None else radius
+    if 0 < similarity < 1:
+        raise UsageError(f"--similarity is a percentage, such as 90; {similarity:g} is below 1 %")
     from catalog.search.hamming import radius_of_similarity  # with numpy, for those who ask
 
     return radius_of_similarity(similarity)

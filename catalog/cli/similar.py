@@ -18,6 +18,7 @@ from catalog.cli.options import (
     SimilarityOption,
     as_paths,
     catalog_path,
+    is_quiet,
     only_one,
     radius_in_bits,
 )
@@ -45,7 +46,7 @@ def similar(
         bool, typer.Option("--print0", help="Paths only, each ended by a NUL, best first.")
     ] = False,
     catalog: CatalogOption = None,
-    quiet: QuietOption = False,  # noqa: ARG001 - there is nothing to silence, and it does no harm
+    quiet: QuietOption = False,
 ) -> None:
     """Show what looks like one picture, best first."""
     only_one(json=as_json, print0=print0)
@@ -62,4 +63,5 @@ def similar(
     elif print0:
         nul.write_matches(answer.matches, sys.stdout.buffer)
     else:
-        text.write_likeness(answer, look.for_people(sys.stdout))
+        remarks = not is_quiet(context, quiet)
+        text.write_likeness(answer, look.for_people(sys.stdout), remarks=remarks)

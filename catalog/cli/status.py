@@ -37,7 +37,7 @@ def status(
         answer = standing(database)
     if as_json:
         structured.write_json(structured.status(answer), look.for_programs(sys.stdout))
-    elif not is_quiet(context, quiet):
+    elif not (check and is_quiet(context, quiet)):
         reports.write_status(answer, look.for_people(sys.stdout))
     if check and is_stale(answer, time.time_ns()):
         raise typer.Exit(ExitCode.FAILED)

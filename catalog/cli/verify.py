@@ -57,7 +57,7 @@ def verify(
         )
     if as_json:
         structured.write_json(structured.verification(answer), look.for_programs(sys.stdout))
-    elif not quiet or not answer.sound:
+    else:
         reports.write_verification(answer, look.for_people(sys.stdout))
     if answer.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)

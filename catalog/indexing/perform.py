@@ -31,6 +31,7 @@ from catalog.model import (
 from catalog.progress import Phase, Progress
 from catalog.store import contents, folders, photos, settings
 from catalog.store.database import Database, Writer
+from catalog.store.photos import PhotoRow
 
 BATCH_ROWS: Final = 500
 BATCH_SECONDS: Final = 0.2
@@ -49,6 +50,8 @@ class Tally:
     missing: int = 0
     failed: int = 0
     unread: int = 0
+    left_out: int = 0
+    pending: int = 0  # files that were to be read and were not, as the run was interrupted
     interrupted: bool = False
     unreadable: list[tuple[bytes, str]] = field(default_factory=list)
 
@@ -64,12 +67,14 @@ class Performer:
         self._decoder = decoder
         self._progress = progress
         self._unused: set[int] = set()  # contents that a file may have been the last to hold
+        self._places_of_rows = folders.Places(database)
         self._made: list[Node] = []  # folders whose rows the transaction under way made
         self.tally = Tally()
 
     def perform(self, plan: Plan, jobs: int) -> Tally:
         """Do all of it. On KeyboardInterrupt what was read is kept, and the tally says so."""
         self.tally.unchanged += plan.unchanged
+        self.tally.moved += plan.moved
         try:
             self._places(plan)
             extra = self._carry(plan.carries)
@@ -144,13 +149,18 @@ class Performer:
         before = photos.get(writer, folder, carry.name)
         if before is not None and before.content is not None:
             self._unused.add(before.content)
-        if carry.moved and photos.move(writer, carry.source, folder, carry.name, carry.stamp):
+        # Under another name as well, it may be another picture: of the same size and time, as
+        # an archive unpacks them, on the inode of one deleted since. The next look tells.
+        again = carry.moved and carry.name != carry.source.name
+        if carry.moved and photos.move(
+            writer, carry.source, folder, carry.name, carry.stamp, again=again
+        ):
             self.tally.moved += 1
         else:
             content = carry.source.content
             if content is None or not photos.holds(writer, content):
                 return False
-            photos.put(writer, folder, carry.name, carry.stamp, content, again=False)
+            photos.put(writer, folder, carry.name, carry.stamp, content, again=again)
             if carry.moved:
                 self.tally.moved += 1
             elif before is None:
@@ -164,17 +174,29 @@ class Performer:
         now = time.time_ns()
         for batch in _batches(plan.missing):
             with self._database.writing(self._progress) as writer:
-                self.tally.missing += photos.mark_missing(writer, batch, now)
+                gone = photos.mark_missing(writer, batch, now)
+            self._count_gone(gone, sum(map(self._is_still_there, batch)))
         for node in plan.gone:
             if node.id is not None:
                 with self._database.writing(self._progress) as writer:
                     # Another run may have found it under another name since it was looked for.
                     parent = None if node.parent is None else node.parent.id
                     if folders.child(writer, parent, node.name) == node.id:
-                        self.tally.missing += photos.mark_all_missing(writer, node.id, now)
+                        gone = photos.mark_all_missing(writer, node.id, now)
+                        self._count_gone(gone, gone if os.path.isdir(node.path) else 0)
         for back in _batches(plan.back):
             with self._database.writing(self._progress) as writer:
                 self.tally.added += photos.mark_present(writer, [row.id for row in back])
+
+    def _is_still_there(self, row: PhotoRow) -> bool:
+        """Whether a file is on the disk, and only the filters left it out."""
+        path = self._places_of_rows.path(row.folder) + b"/" + row.name
+        return os.path.isfile(path) and not os.path.islink(path)
+
+    def _count_gone(self, gone: int, still_there: int) -> None:
+        left_out = min(gone, still_there)
+        self.tally.left_out += left_out
+        self.tally.missing += gone - left_out
 
     def _settle(self, plan: Plan) -> None:
         """Let folders whose files need no further look say so, for the next rescan."""
@@ -211,6 +233,7 @@ class Performer:
         if not reads:
             return
         self._progress.start(Phase.READING, len(reads))
+        self.tally.pending = len(reads)
         pending: list[tuple[Read, Reading]] = []
         since = time.monotonic()
         with contextlib.closing(self._readings(reads, jobs)) as readings:
@@ -259,6 +282,7 @@ class Performer:
                     self._store(writer, read, reading)
             contents.delete_unused(writer, self._unused)
         self._unused.clear()
+        self.tally.pending -= len(pending)
         for read, reading in believed:
             if reading is not None:
                 self._count(read, reading.outcome)

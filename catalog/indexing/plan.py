@@ -67,6 +67,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     scanned: int = 0
     unchanged: int = 0
+    moved: int = 0  # with a folder that was renamed; otherwise unchanged
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,7 @@ class _Reconciliation:
             if node is not None and self._still_holds(node, path):
                 node.place(parent, os.path.basename(path))
                 self._plan.renamed.append(node)
+                node.moved = True
             else:
                 node = None
         if node is None:
@@ -174,6 +175,7 @@ class _Reconciliation:
             if parent is not None:
                 parent.children[name] = node
         node.device, node.anonymous = device, anonymous
+        node.moved = node.moved or (parent is not None and parent.moved and node.id is not None)
         self._say_what_is_told_by_size(node)
         self._nodes[path] = node
         if node.stored is None or self._is_where_it_was(node, parent, identity, path):
@@ -272,14 +274,14 @@ class _Reconciliation:
     def _compare(self, node: Node, listing: Listing) -> None:
         adopted = node.stored != node.filesystem
         if node.id is not None and not adopted and self._agrees(node, node.id, listing):
-            self._plan.unchanged += len(listing.files)
+            self._count_unchanged(node, len(listing.files))
             return
         rows = [] if node.id is None else photos.in_folder(self._database, node.id)
         # Of a file with two names, the one met first may have the row of the other by now.
         rows = [row for row in rows if row.id not in self._taken]
         listed = [(name, Stamp(*stamp)) for name, *stamp in listing.files]
         result = compare(listed, rows, trusting=not adopted)
-        self._plan.unchanged += result.unchanged
+        self._count_unchanged(node, result.unchanged)
         self._plan.missing += result.missing
         self._plan.back += result.back
         carried = self._carried(node, result.added, result.changed)
@@ -295,6 +297,12 @@ class _Reconciliation:
         for name, stamp, row in result.again:
             digest = known_digest(row, self._scope.recipe)
             self._read(Read(node, name, stamp.size, Why.AGAIN, row, digest))
+
+    def _count_unchanged(self, node: Node, files: int) -> None:
+        if node.moved:
+            self._plan.moved += files
+        else:
+            self._plan.unchanged += files
 
     def _agrees(self, node: Node, folder: int, listing: Listing) -> bool:
         """Whether every row of the folder is as listed, and none is to be looked at again."""

@@ -69,7 +69,7 @@ def index(
         run.bring_up_to_date(target)
         if run.tally.interrupted:
             break
-    return run.summary([target.top for target in targets], time.monotonic() - begun)
+    return run.summary(targets, time.monotonic() - begun)
 
 
 def _agree_on_recipe(database: Database, wanted: Recipe | None, progress: Progress) -> Recipe:
@@ -181,13 +181,20 @@ class _Run:
         total.missing += tally.missing
         total.failed += tally.failed
         total.unread += tally.unread
+        total.left_out += tally.left_out
+        total.pending += tally.pending
         total.interrupted |= tally.interrupted
         total.unreadable += tally.unreadable
 
-    def summary(self, tops: list[bytes], seconds: float) -> Summary:
+    def _problems(self, targets: list[Target]) -> int:
+        found = [folders.find(self._database, target.top) for target in targets]
+        tops = [folder for folder in found if folder is not None]
+        return photos.count_problems(self._database, folders.below(self._database, tops))
+
+    def summary(self, targets: list[Target], seconds: float) -> Summary:
         """The run as a person reads it."""
         return Summary(
-            roots=tuple(tops),
+            roots=tuple(target.top for target in targets),
             scanned=self._scanned,
             unchanged=self._summed.unchanged,
             added=self._summed.added,
@@ -196,8 +203,10 @@ class _Run:
             missing=self._summed.missing,
             failed=self._summed.failed,
             unread=self._summed.unread,
+            left_out=self._summed.left_out,
+            pending=self._summed.pending,
             seconds=seconds,
-            problems=photos.count_problems(self._database),
+            problems=self._problems(targets),
             offline=tuple(self._offline),
             unreadable=tuple(self._summed.unreadable),
             notes=tuple(self._notes),

@@ -27,6 +27,7 @@ class Node:
     unreadable: str | None = None
     settled: bytes | None = None
     device: int = 0
+    moved: bool = False  # itself or with a folder above it, since the last look
     anonymous: bool = False  # its file system does not tell files apart: stamps are size and mtime
     children: dict[bytes, Node] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from catalog.indexing.roots import filters_of
 from catalog.indexing.tree import Tree
 from catalog.model import Problem, RootState, Status
 from catalog.queries.scope import scope_of, why_offline
@@ -24,6 +25,7 @@ def _status(database: Database) -> Status:
     filesystem.forget_mounts()
     roots = []
     for root in folders.all_roots(database):
+        filters = filters_of(root)
         why = why_offline(tree.by_id[root.folder])
         below = [node.id for node in tree.by_id[root.folder].below() if node.id is not None]
         counts = photos.counts(database, below)
@@ -38,13 +40,16 @@ def _status(database: Database) -> Status:
                 missing=counts.missing,
                 last_scan_ns=root.last_scan,
                 why_offline=why,
+                include=filters.include,
+                exclude=filters.exclude,
+                hidden=filters.hidden,
             )
         )
     return Status(
         catalog=database.path,
         size=database.size(),
         photos=sum(root.photos for root in roots),
-        contents=contents.count(database),
+        contents=contents.count_held(database),
         problems=sum(root.problems for root in roots),
         missing=sum(root.missing for root in roots),
         recipe=recipe,

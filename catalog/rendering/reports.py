@@ -6,12 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TextIO
 
-from catalog.model import Problem, Reason, RootState, Status, Summary, Verification
+from catalog.model import Problem, Reason, Recipe, RootState, Status, Summary, Verification
 from catalog.rendering import human
 from catalog.rendering.escaping import printable
 from catalog.rendering.look import Look, look_of
 
+_WAYS_BACK = (
+    "(plug it in; name it to 'imgcat index' if its disk was replaced; or 'imgcat forget' it)"
+)
 _SEE_PROBLEMS = "(imgcat problems)"
+
+
+_RECIPES = {
+    Recipe.REDUCED: "of pictures decoded at reduced size",
+    Recipe.FULL: "of full-size pixels (--full-decode)",
+}
 
 
 def write_status(answer: Status, stream: TextIO, look: Look | None = None) -> None:
@@ -40,10 +49,11 @@ def _status_facts(answer: Status) -> list[tuple[str, str]]:
     if answer.problems:
         facts.append(("Problems", f"{answer.problems:,} {_SEE_PROBLEMS}"))
     if answer.missing:
-        facts.append(("Missing", f"{answer.missing:,}"))
-    hashes = answer.recipe.value
+        facts.append(("Missing", f"{answer.missing:,} (gone from the disk, or left out since)"))
+    hashes = _RECIPES[answer.recipe]
     if answer.other_recipe:
-        hashes += f" ({human.counted(answer.other_recipe, 'photo')} still by another recipe)"
+        other = human.counted(answer.other_recipe, "photo")
+        hashes += f"; {other} still otherwise: 'imgcat index' goes on"
     return [*facts, ("Hashes", hashes)]
 
 
@@ -59,9 +69,16 @@ def _root_remarks(root: RootState) -> str:
     remarks = [
         *([human.counted(root.problems, "problem")] if root.problems else []),
         *([f"{root.missing:,} missing"] if root.missing else []),
+        *([f"only {_patterns(root.include)}"] if root.include else []),
+        *([f"without {_patterns(root.exclude)}"] if root.exclude else []),
+        *(["hidden names too"] if root.hidden else []),
         *([printable(root.why_offline)] if root.why_offline else []),
     ]
     return f"  ({', '.join(remarks)})" if remarks else ""
+
+
+def _patterns(patterns: tuple[str, ...]) -> str:
+    return ", ".join(map(printable, patterns))
 
 
 def write_problems(answer: Iterable[Problem], stream: TextIO, look: Look | None = None) -> None:
@@ -90,16 +107,18 @@ def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> 
     look = look or look_of(stream)
     done = ", ".join(_changes(answer))
     files = look.bold(human.counted(answer.scanned, "file"))
-    stream.write(f"{files}: {done}, in {human.duration(answer.seconds)}\n")
+    done = f": {done}" if done else ""
+    stream.write(f"{files}{done}, in {human.duration(answer.seconds)}\n")
     for folder in answer.offline:
-        line = f"Offline, its photos are kept in the catalog: {printable(folder)}"
-        stream.write(look.warning(line) + "\n")
+        line = f"Not there now, its photos are kept: {printable(folder)}"
+        stream.write(f"{look.warning(line)} {_WAYS_BACK}\n")
     for path, why in answer.unreadable:
         line = f"Could not be read: {printable(path)} ({printable(why)})"
         stream.write(look.bad(line) + "\n")
     stream.writelines(f"{printable(note)}\n" for note in answer.notes)
     if answer.interrupted:
-        stream.write("Interrupted. What was read is kept: run 'imgcat index' again to go on.\n")
+        kept = "What was read is kept: run" if answer.added or answer.changed else "Run"
+        stream.write(f"Interrupted. {kept} 'imgcat index' again to go on.\n")
 
 
 def write_verification(answer: Verification, stream: TextIO, look: Look | None = None) -> None:
@@ -112,7 +131,8 @@ def write_verification(answer: Verification, stream: TextIO, look: Look | None =
         for drift in answer.drifted
     )
     files = look.bold(human.counted(answer.checked, "file"))
-    verdict = f"{len(answer.drifted):,} differ" if answer.drifted else "all as the catalog has them"
+    sound = "none differs" if answer.interrupted else "all as the catalog has them"
+    verdict = f"{len(answer.drifted):,} differ" if answer.drifted else sound
     stream.write(f"{files} read: {verdict}, in {human.duration(answer.seconds)}\n")
     if answer.changed:
         changed = human.counted(answer.changed, "file")
@@ -127,9 +147,12 @@ def _changes(answer: Summary) -> list[str]:
         (answer.changed, "changed"),
         (answer.moved, "moved"),
         (answer.missing, "missing"),
+        (answer.left_out, "left out by your patterns"),
+        (answer.pending, "still to be read"),
     )
     changes = [f"{count:,} {what}" for count, what in counts if count]
-    changes = changes or (["nothing new"] if not answer.failed else [])
+    if not (changes or answer.failed or answer.interrupted):
+        changes.append("nothing new")
     if answer.failed:
         changes.append(f"{answer.failed:,} could not be read {_SEE_PROBLEMS}")
     elif answer.problems:

@@ -120,6 +120,8 @@ def summary(answer: Summary) -> Object:
         "seconds": round(answer.seconds, 3),
         "problems": answer.problems,
         "unread": answer.unread,
+        "left_out": answer.left_out,
+        "pending": answer.pending,
         "offline": [json_path(folder) for folder in answer.offline],
         "unreadable": [{**json_path(path), "why": why} for path, why in answer.unreadable],
         "notes": list(answer.notes),
@@ -255,6 +257,9 @@ def _root(root: RootState) -> Object:
         "last_scan": None if root.last_scan_ns is None else moment(root.last_scan_ns),
         "last_scan_ns": root.last_scan_ns,
         "why_offline": root.why_offline,
+        "include": list(root.include),
+        "exclude": list(root.exclude),
+        "hidden": root.hidden,
     }
 
 

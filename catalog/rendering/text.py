@@ -31,23 +31,29 @@ _RELATION_WIDTH = 13  # "similar 0.97" and a space
 _INDENT = " " * _RELATION_WIDTH
 
 
-def write_duplicates(answer: Duplicates, stream: TextIO, look: Look | None = None) -> None:
-    """The groups, or the pairs where these were asked for, and what they come to."""
+def write_duplicates(
+    answer: Duplicates, stream: TextIO, look: Look | None = None, *, remarks: bool = True
+) -> None:
+    """The groups, or the pairs where these were asked for, and what they come to.
+
+    Without ``remarks``, nothing about what the answer means and how far it sees.
+    """
     look = look or look_of(stream)
     if answer.pairs is not None:
         _write_pairs(answer.pairs, stream, look)
     else:
-        _write_groups(answer, stream, look)
-    _write_horizon(answer, stream, look)
+        _write_groups(answer, stream, look, remarks=remarks)
+    if remarks:
+        _write_horizon(answer, stream, look)
 
 
-def _write_groups(answer: Duplicates, stream: TextIO, look: Look) -> None:
+def _write_groups(answer: Duplicates, stream: TextIO, look: Look, *, remarks: bool) -> None:
     if not answer.groups:
         stream.write("No duplicates found.\n")
         return
     for number, group in enumerate(answer.groups, 1):
         _write_group(number, group, stream, look)
-    if any(group.kind is Kind.HASH for group in answer.groups):
+    if remarks and any(group.kind is Kind.HASH for group in answer.groups):
         stream.write(look.warning(_HASH_NOTE) + "\n\n")
     totals = (
         human.counted(len(answer.groups), "group"),
@@ -57,22 +63,26 @@ def _write_groups(answer: Duplicates, stream: TextIO, look: Look) -> None:
     stream.write(look.bold(", ".join(totals)) + "\n")
 
 
-def write_likeness(answer: Likeness, stream: TextIO, look: Look | None = None) -> None:
-    """The matches, best first."""
+def write_likeness(
+    answer: Likeness, stream: TextIO, look: Look | None = None, *, remarks: bool = True
+) -> None:
+    """The matches, best first; ``remarks`` as in ``write_duplicates``."""
     look = look or look_of(stream)
     query = printable(answer.query)
     if answer.flat:
         stream.write(f"{query} is nearly blank: only identical files were looked for.\n")
     if not answer.matches:
-        stream.write(f"Nothing in the catalog looks like {query}\n")
-        _write_horizon(answer, stream, look)
+        stream.write(f"Nothing else in the catalog looks like {query}\n")
+        if remarks:
+            _write_horizon(answer, stream, look)
         return
     stream.write(look.bold(f"{human.counted(len(answer.matches), 'match', 'matches')} for {query}"))
     stream.write("\n\n")
     for match in answer.matches:
         _write_photo(_relation(match), match.photo, _remarks(match), stream, look)
     stream.write("\n")
-    _write_horizon(answer, stream, look)
+    if remarks:
+        _write_horizon(answer, stream, look)
 
 
 def _write_horizon(answer: Duplicates | Likeness, stream: TextIO, look: Look) -> None:

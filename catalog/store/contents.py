@@ -61,8 +61,15 @@ def delete_unused(writer: Writer, contents: Iterable[int]) -> None:
 
 
 def count(database: Database) -> int:
-    """How many different contents are stored."""
+    """How many contents are stored, also for files that are missing."""
     return int(database.value("SELECT count(*) FROM content"))
+
+
+def count_held(database: Database) -> int:
+    """How many different contents the photos that are there hold."""
+    return int(
+        database.value("SELECT count(DISTINCT content) FROM photo WHERE missing_since IS NULL")
+    )
 
 
 def signatures(database: Database, contents: Iterable[int]) -> Iterator[bytes]:

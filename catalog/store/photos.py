@@ -112,7 +112,9 @@ def put_problem(writer: Writer, photo: int, failure: Failure, decoder: str) -> N
     )
 
 
-def move(writer: Writer, row: PhotoRow, folder: int, name: bytes, stamp: Stamp) -> bool:
+def move(
+    writer: Writer, row: PhotoRow, folder: int, name: bytes, stamp: Stamp, *, again: bool
+) -> bool:
     """A known file has another place; content, problem and row id stay.
 
     False where the row is no longer what it was when the move was planned.
@@ -123,10 +125,10 @@ def move(writer: Writer, row: PhotoRow, folder: int, name: bytes, stamp: Stamp) 
     return bool(
         writer.run(
             "UPDATE photo SET folder = ?, name = ?, size = ?, mtime_ns = ?, ctime_ns = ?, "
-            "inode = ?, missing_since = NULL "
+            "inode = ?, again = ?, missing_since = NULL "
             "WHERE id = ? AND folder = ? AND name = ? AND inode = ? AND mtime_ns = ?",
             (
-                *(folder, name, *stamp),
+                *(folder, name, *stamp, again),
                 *(row.id, row.folder, row.name, row.stamp.inode, row.stamp.mtime_ns),
             ),
         )
@@ -372,13 +374,14 @@ def _photo(row: Row, places: Places) -> Photo:
     )
 
 
-def count_problems(database: Database) -> int:
-    """How many present files could not be read."""
+def count_problems(database: Database, folders: Sequence[int]) -> int:
+    """How many present files of these folders could not be read."""
     return int(
         database.value(
             "SELECT count(*) FROM problem JOIN photo ON photo.id = problem.photo "
-            "WHERE missing_since IS NULL AND reason <> ?",
-            (Reason.NOT_A_PICTURE,),
+            "WHERE missing_since IS NULL AND reason <> ? "
+            "AND folder IN (SELECT value FROM json_each(?))",
+            (Reason.NOT_A_PICTURE, json.dumps(list(folders))),
         )
     )
 

@@ -130,7 +130,7 @@ def test_a_swap_reads_nothing(library: Library, one: str, other: str) -> None:
     assert true(library)
     assert summary.missing == 0
     library.index()
-    assert not library.read
+    assert not library.decoded
     assert true(library)
     no_loose_ends(library.catalog)
 
@@ -319,3 +319,49 @@ def test_a_folder_whose_files_went_is_looked_at_again_when_they_return(
     assert true(library)
     library.index()
     assert true(library)
+
+
+def test_r10_another_picture_on_a_reused_inode_is_found_at_the_next_look(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive gives files of one size one time, and a file system an inode twice."""
+    first = library.put("a.bmp", 1)
+    stamp = os.stat(first)
+    library.index()
+    os.unlink(first)
+    second = library.put("b.bmp", 2)
+    os.utime(second, ns=(stamp.st_mtime_ns, stamp.st_mtime_ns))
+    if os.stat(second).st_ino != stamp.st_ino:
+        pytest.skip("this file system did not give the inode again")
+    library.index()
+    library.index()
+    assert true(library)
+
+
+def test_a_new_folder_on_a_reused_inode_takes_no_rows_from_a_deleted_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        library.put(f"old/{number}.bmp", number)
+    library.index()
+    inode = os.stat(library.path("old")).st_ino
+    for number in range(3):
+        os.unlink(library.path(f"old/{number}.bmp"))
+    os.rename(library.path("old"), library.path("new"))
+    assert os.stat(library.path("new")).st_ino == inode
+    library.put("new/other.bmp", 9)
+    summary = library.index()
+    assert (summary.added, summary.moved, summary.missing) == (1, 0, 3)
+    known = library.rows("SELECT path FROM photos WHERE missing")
+    assert sorted(os.path.dirname(path) for (path,) in known) == [str(library.top / "old")] * 3
+
+
+def test_files_that_move_with_their_folder_are_counted_as_moved(library: Library) -> None:
+    for number in range(3):
+        library.put(f"x/deep/{number}.bmp", number)
+    library.put("stays.bmp", 9)
+    library.index()
+    os.rename(library.path("x"), library.path("y"))
+    summary = library.index()
+    assert (summary.moved, summary.unchanged, summary.added, summary.missing) == (3, 1, 0, 0)
+    assert not library.read

@@ -10,10 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import UsageError
-from catalog.indexing.run import index_at
+from catalog.errors import CatalogError, UsageError
+from catalog.indexing.forget import forget as drop
+from catalog.indexing.roots import FilterChange, choose
+from catalog.indexing.run import _Run, index_at
 from catalog.model import Reason, Recipe
-from catalog.store.database import open_existing_for_writing, open_for_reading
+from catalog.progress import SILENT
+from catalog.store.database import (
+    Database,
+    open_existing_for_writing,
+    open_for_reading,
+    open_for_writing,
+)
 from tests.support import FakeMounts, Library, Reader, digest, no_loose_ends, picture, true
 
 
@@ -505,3 +513,73 @@ def test_the_photos_view_shows_plain_paths(tree: Library, tmp_path: Path) -> Non
     assert os.fsdecode(tree.path("a/b/3.bmp")) in paths
     with open_for_reading(tree.catalog) as database:
         assert len(database.rows("SELECT * FROM photos")) == 4
+
+
+# -- what is left out, and roots inside roots ----------------------------------------------------
+
+
+def test_files_that_patterns_leave_out_are_not_called_missing(library: Library) -> None:
+    library.put("1.bmp", 1)
+    library.put("cache/2.bmp", 2)
+    library.put("gone.bmp", 3)
+    library.index()
+    os.unlink(library.path("gone.bmp"))
+    summary = library.index(exclude=["cache", "1*"])
+    assert (summary.left_out, summary.missing) == (2, 1)
+    assert library.index(exclude=[""]).added == 2
+
+
+def test_a_root_that_an_outer_one_does_not_reach_stays_a_root(library: Library) -> None:
+    library.put(".hid/pics/1.bmp", 1)
+    library.put("2.bmp", 2)
+    library.index(".hid/pics")
+    summary = library.index()
+    assert (summary.added, summary.missing) == (1, 0)
+    assert set(library.known()) == {b".hid/pics/1.bmp", b"2.bmp"}
+    assert library.index(".hid/pics").unchanged == 1
+    library.index(hidden=True)
+    assert len(library.status().roots) == 1, "now the outer one reaches it"
+    assert set(library.known()) == {b".hid/pics/1.bmp", b"2.bmp"}
+    assert not library.dupes().groups
+
+
+def test_a_very_deep_tree_is_indexed(library: Library) -> None:
+    top = os.getcwd()
+    try:
+        os.chdir(library.top)
+        for _ in range(1200):
+            os.mkdir("d")
+            os.chdir("d")
+        with open("1.bmp", "wb") as file:
+            file.write(picture(1))
+    finally:
+        os.chdir(top)
+    summary = library.index()
+    assert (summary.added, summary.unreadable) == (1, ())
+    assert len(library.known()) == 1
+    assert library.status().photos == 1
+
+
+def test_folders_are_looked_up_in_an_index(database: Database) -> None:
+    for sql in (
+        "SELECT id FROM folder WHERE parent IS NULL AND name = ?",
+        "SELECT id FROM folder WHERE parent = 1 AND name = ?",
+    ):
+        ((*_, plan),) = database.rows(f"EXPLAIN QUERY PLAN {sql}", (b"x",))
+        assert plan.startswith("SEARCH folder USING")
+
+
+def test_a_root_forgotten_while_a_run_waited_is_not_filled(library: Library) -> None:
+    library.put("1.bmp", 1)
+    library.index()
+
+    def forget_it(*_: object, **__: object) -> None:
+        with open_for_writing(library.catalog) as database:
+            drop(database, [os.fsencode(library.top)])
+
+    with open_for_writing(library.catalog) as database:
+        targets = choose(database, [os.fsencode(library.top)], FilterChange(), SILENT)
+        forget_it()
+        with pytest.raises(CatalogError, match="forgotten"):
+            _Run(database, Recipe.REDUCED, 1, SILENT).bring_up_to_date(targets[0])
+    assert library.rows("SELECT count(*) FROM photo") == [(0,)]

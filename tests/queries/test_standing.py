@@ -19,7 +19,7 @@ def test_status_counts_photos_contents_problems_and_what_is_missing(library: Lib
     summary = library.rescan()
     status = library.status()
     assert (status.photos, status.problems, status.missing) == (3, 1, 1)
-    assert status.contents == 3
+    assert status.contents == 2
     assert summary.problems == 1
     assert status.recipe is Recipe.REDUCED
     assert status.other_recipe == 0

@@ -48,8 +48,9 @@ def test_status():
         "Catalog   /data/catalog.db (12.3 MB)\n"
         "Photos    12,345 (11,000 different contents)\n"
         "Problems  4 (imgcat problems)\n"
-        "Missing   2\n"
-        "Hashes    reduced-1 (12 photos still by another recipe)\n"
+        "Missing   2 (gone from the disk, or left out since)\n"
+        "Hashes    of pictures decoded at reduced size;"
+        " 12 photos still otherwise: 'imgcat index' goes on\n"
         "\n"
         "Folders\n"
         "  online   12,000 photos  3 min ago           /home/ann/Pictures"
@@ -63,7 +64,7 @@ def test_status_of_an_empty_catalog_says_what_to_do():
     assert shown(reports.write_status, empty) == (
         "Catalog   /data/catalog.db (12.3 MB)\n"
         "Photos    0 (0 different contents)\n"
-        "Hashes    reduced-1\n"
+        "Hashes    of pictures decoded at reduced size\n"
         "\n"
         "No folders yet: imgcat index FOLDER adds one.\n"
     )
@@ -121,12 +122,13 @@ def test_summary_says_what_else_a_person_should_know():
         interrupted=True,
     )
     assert shown(reports.write_summary, odd).splitlines()[1:] == [
-        "Offline, its photos are kept in the catalog: /usb\\x07",
+        "Not there now, its photos are kept: /usb\\x07 (plug it in; name it to 'imgcat index' if its "
+        "disk was replaced; or 'imgcat forget' it)",
         "Could not be read: /private (Permission denied)",
         "Waited for another run",
-        "Interrupted. What was read is kept: run 'imgcat index' again to go on.",
+        "Interrupted. Run 'imgcat index' again to go on.",
     ]
-    assert "\x1b[33mOffline" in shown(reports.write_summary, odd, Look(colour=True))
+    assert "\x1b[33mNot there now" in shown(reports.write_summary, odd, Look(colour=True))
 
 
 def test_verification_names_what_differs_and_what_to_do():

@@ -109,11 +109,11 @@ def test_matches_of_one_picture(photo):
 
 def test_no_matches():
     assert shown(text.write_likeness, Likeness(b"/q", ())) == (
-        "Nothing in the catalog looks like /q\n"
+        "Nothing else in the catalog looks like /q\n"
     )
     assert shown(text.write_likeness, Likeness(b"/q", (), flat=True)) == (
         "/q is nearly blank: only identical files were looked for.\n"
-        "Nothing in the catalog looks like /q\n"
+        "Nothing else in the catalog looks like /q\n"
     )
 
 

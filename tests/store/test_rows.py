@@ -115,11 +115,11 @@ def test_r8_a_problem_has_no_content_and_a_photo_no_problem(database: Database) 
         content = contents.save(writer, fingerprint(1))
         photo = photos.put(writer, folder, b"1", stamp_of(1), None, again=False)
         photos.put_problem(writer, photo, Failure(Reason.DAMAGED, "why"), "decoder 1")
-    assert photos.count_problems(database) == 1
+    assert photos.count_problems(database, [folder]) == 1
     assert list(photos.hashes(database, HashKind.PHASH, [folder])) == []
     with database.writing() as writer:
         photos.put(writer, folder, b"1", stamp_of(2), content, again=False)
-    assert photos.count_problems(database) == 0
+    assert photos.count_problems(database, [folder]) == 0
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
