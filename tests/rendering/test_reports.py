@@ -122,8 +122,8 @@ def test_summary_says_what_else_a_person_should_know():
         interrupted=True,
     )
     assert shown(reports.write_summary, odd).splitlines()[1:] == [
-        "Not there now, its photos are kept: /usb\\x07 (plug it in; name it to 'imgcat index' if its "
-        "disk was replaced; or 'imgcat forget' it)",
+        "Not there now, its photos are kept: /usb\\x07 (plug it in; "
+        "name it to 'imgcat index' if its disk was replaced; or 'imgcat forget' it)",
         "Could not be read: /private (Permission denied)",
         "Waited for another run",
         "Interrupted. Run 'imgcat index' again to go on.",
