@@ -96,7 +96,7 @@ def sniff(head: bytes) -> Sniffed:
     """What a file is, by its first bytes; 4 KiB of them are enough.
 
     A camera RAW that is a TIFF inside is told from a TIFF by its directories, which may lie
-    anywhere: those that say so here are CR2 only, the others are ``tiff.is_raw``'s to tell.
+    anywhere: those that say so here are CR2 only, the others are ``tiff.raw_name``'s to tell.
     """
     if head.startswith(_TIFF_MAGIC):
         return Sniffed(Codec.RAW, "CR2") if head[8:10] == b"CR" else Sniffed(Codec.TIFF, "TIFF")

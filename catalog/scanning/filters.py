@@ -84,24 +84,23 @@ def _matcher(patterns: Iterable[str]) -> Callable[[bytes, bytes], bool] | None:
     """A test of (folder, name) against any of the patterns; None where there are none."""
     of_names: list[str] = []
     of_paths: list[str] = []
-    for pattern in patterns:
+    for pattern in (pattern.removeprefix("./") for pattern in patterns):
         (of_paths if "/" in pattern.rstrip("/") else of_names).append(pattern.strip("/"))
     name_like, path_like = _compiled(of_names), _compiled(of_paths)
     if name_like is None and path_like is None:
         return None
 
     def matches(folder: bytes, name: bytes) -> bool:
-        if name_like is not None and name_like.match(name):
+        # As text: '?' is a letter, not a byte, and case is more than that of ASCII.
+        if name_like is not None and name_like.match(os.fsdecode(name)):
             return True
-        return path_like is not None and bool(
-            path_like.match(folder + b"/" + name if folder else name)
-        )
+        path = folder + b"/" + name if folder else name
+        return path_like is not None and bool(path_like.match(os.fsdecode(path)))
 
     return matches
 
 
-def _compiled(patterns: list[str]) -> re.Pattern[bytes] | None:
+def _compiled(patterns: list[str]) -> re.Pattern[str] | None:
     if not patterns:
         return None
-    parts = [os.fsencode(fnmatch.translate(pattern)) for pattern in patterns]
-    return re.compile(b"|".join(parts), re.IGNORECASE | re.DOTALL)
+    return re.compile("|".join(map(fnmatch.translate, patterns)), re.IGNORECASE)

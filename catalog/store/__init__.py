@@ -5,6 +5,6 @@ schema      the tables, as one commented SQL text
 opening     is it ours, sound, ours to read: the door to the file
 migrations  from an older schema to this one, with a backup first
 database    connections, transactions, and what SQLite's errors mean
-folders, photos, contents, roots
+folders, photos, contents, settings
             what the rows mean
 """

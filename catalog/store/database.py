@@ -1,4 +1,4 @@
-"""Connections, transactions, and what SQLite's errors mean: the one place with ``sqlite3``.
+"""Connections, transactions, and what SQLite's errors mean.
 
 SQLite 3.7.0 to 3.51.2 may corrupt a WAL when two connections write or checkpoint at once
 (https://sqlite.org/wal.html#walresetbug). Everything that writes, and the opening and

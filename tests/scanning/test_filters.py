@@ -89,3 +89,16 @@ def test_names_that_are_not_utf_8_match_too() -> None:
     assert not test(b"", b"bad\xff\xfe.jpg")
     assert test(b"", b"good\xff\n.jpg")
     assert not test(b"", b"bad\n.jpg")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [("?.jpg", "é.jpg"), ("É*", "été.jpg"), ("[à-ü]*", "é.jpg"), ("./cache", "cache")],
+)
+def test_patterns_are_held_against_text(pattern: str, name: str) -> None:
+    filters = Filters(frozenset({b"jpg"}), exclude=(pattern,))
+    assert not filters.folders()(b"", name.encode())
+
+
+def test_a_name_that_is_no_text_can_be_matched() -> None:
+    assert not Filters(frozenset({b"jpg"}), exclude=("?.jpg",)).files()(b"", b"\xff.jpg")
