@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from catalog.imaging.formats import PICTURE_SUFFIXES
-from catalog.imaging.limits import FILE_BYTES
 from catalog.indexing.plan import Carry, Plan, Read, Why, is_racy, settled_digest
+from catalog.indexing.reading import as_problem, believed_of, readings_of
 from catalog.indexing.tree import Node
 from catalog.model import (
     Failure,
@@ -25,8 +24,6 @@ from catalog.model import (
     Reason,
     Recipe,
     SameBytes,
-    Stamp,
-    signed64,
 )
 from catalog.progress import Phase, Progress
 from catalog.store import contents, folders, photos, settings
@@ -35,6 +32,7 @@ from catalog.store.photos import PhotoRow
 
 BATCH_ROWS: Final = 500
 BATCH_SECONDS: Final = 0.2
+_SETTLED_AT_ONCE: Final = 50  # folders, each with all its files
 
 T = TypeVar("T")
 
@@ -202,7 +200,7 @@ class Performer:
         """Let folders whose files need no further look say so, for the next rescan."""
         nodes = (*_folders(plan.reads), *_folders(plan.carries))
         touched = {node.id for node in nodes if node.id is not None}
-        for batch in _batches(sorted(touched | plan.unsettled)):
+        for batch in _batches(sorted(touched | plan.unsettled), _SETTLED_AT_ONCE):
             with self._database.writing(self._progress) as writer:
                 listings = [(folder, photos.settled(writer, folder)) for folder in batch]
                 folders.set_settled(
@@ -236,7 +234,7 @@ class Performer:
         self.tally.pending = len(reads)
         pending: list[tuple[Read, Reading]] = []
         since = time.monotonic()
-        with contextlib.closing(self._readings(reads, jobs)) as readings:
+        with contextlib.closing(readings_of(reads, self._recipe, jobs)) as readings:
             try:
                 for read, reading in readings:
                     pending.append((read, reading))
@@ -248,34 +246,11 @@ class Performer:
             finally:
                 self._commit(pending)
 
-    def _readings(
-        self, reads: Sequence[Read], jobs: int
-    ) -> Generator[tuple[Read, Reading], None, None]:
-        # Here and not above: a rescan that finds nothing starts and imports none of this.
-        from catalog.imaging.reading import warm_up
-        from catalog.workers.pool import Lost, Task, run_all
-
-        tasks = (
-            Task((number, *self._request(item)), item.size) for number, item in enumerate(reads)
-        )
-        begun = time.time_ns()
-        for (number, *_), result in run_all(
-            read_numbered, tasks, jobs=min(jobs, len(reads)), warm_up=warm_up
-        ):
-            item = reads[number]
-            if isinstance(result, Lost):
-                # What was lost is what the file held at some moment since: later bytes are due.
-                result = Reading(None, begun, Failure(result.reason, result.detail))
-            yield item, result
-
-    def _request(self, item: Read) -> tuple[bytes, Recipe, bytes | None]:
-        return item.folder.file(item.name), self._recipe, item.known_digest
-
     def _commit(self, pending: list[tuple[Read, Reading]]) -> None:
         """Store what was read, and empty ``pending``."""
         if not pending:
             return
-        believed = [(read, _believed(read, reading)) for read, reading in pending]
+        believed = [(read, believed_of(read, reading)) for read, reading in pending]
         with self._writing() as writer:
             for read, reading in believed:
                 if reading is not None:
@@ -296,11 +271,11 @@ class Performer:
                 photos.mark_missing(writer, [read.row], reading.begun_ns)
             return
         folder = self._ensure(writer, read.folder)
-        assert reading.stamp is not None  # _believed saw to it
+        assert reading.stamp is not None  # believed_of saw to it
         stamp = reading.stamp.anonymous() if read.folder.anonymous else reading.stamp
         if isinstance(outcome, Failure):
             content = None
-            failure = _as_problem(read, outcome)
+            failure = as_problem(read, outcome)
             again = outcome.reason.passing or is_racy(stamp, reading.begun_ns)
             photo = photos.put(writer, folder, read.name, stamp, None, again=again)
             photos.put_problem(writer, photo, failure, self._decoder)
@@ -323,7 +298,7 @@ class Performer:
                 tally.missing += read.row is not None and not read.row.missing
             elif read.why is Why.AGAIN and read.row is not None and read.row.content is None:
                 tally.unchanged += 1  # as unreadable as it was
-            elif _as_problem(read, outcome).reason is not Reason.NOT_A_PICTURE:
+            elif as_problem(read, outcome).reason is not Reason.NOT_A_PICTURE:
                 tally.failed += 1
         elif read.why is Why.ADDED:
             tally.added += 1
@@ -337,60 +312,17 @@ def _folders(changes: Iterable[Read] | Iterable[Carry]) -> Iterator[Node]:
     return (change.folder for change in changes)
 
 
-def _believed(read: Read, reading: Reading) -> Reading | None:
-    """The reading with a stamp, or that the file vanished; None where it proves nothing.
-
-    A file that vanished with its folder, or with its whole drive, is not missing. Where
-    nothing could be seen through a descriptor (no permission, or the decoder took its process
-    down), the file's stamp of now is what the problem is remembered by.
-    """
-    if isinstance(reading.outcome, Failure) and reading.stamp is None:
-        if reading.outcome.reason is not Reason.VANISHED:
-            try:
-                stamp = Stamp.of(os.lstat(read.folder.file(read.name)))
-            except OSError:
-                return None
-            return Reading(stamp, reading.begun_ns, reading.outcome)
-        try:
-            status = os.lstat(read.folder.path)
-        except OSError:
-            return None
-        here = (status.st_dev, 0 if read.folder.anonymous else signed64(status.st_ino))
-        if here != (read.folder.device, read.folder.inode):
-            return None
-    return reading
-
-
 def _content(writer: Writer, outcome: Fingerprint | SameBytes) -> int | None:
     if isinstance(outcome, Fingerprint):
         return contents.save(writer, outcome)
     return contents.find(writer, outcome.digest)
 
 
-def read_numbered(request: tuple[int, bytes, Recipe, bytes | None]) -> Reading:
-    """What a worker does with one file; the number finds it again."""
-    from catalog.imaging.reading import read
-
-    _, path, recipe, known_digest = request
-    return read(path, recipe, known_digest)
-
-
-def _as_problem(read: Read, failure: Failure) -> Failure:
-    """A name that does not promise a picture makes no problem of not being one."""
-    _, dot, suffix = read.name.rpartition(b".")
-    if dot and suffix.lower() in PICTURE_SUFFIXES:
-        return failure
-    no_picture = failure.reason in (Reason.UNSUPPORTED, Reason.NOT_REGULAR)
-    if no_picture or not 0 < read.size <= FILE_BYTES:
-        return Failure(Reason.NOT_A_PICTURE, failure.detail)
-    return failure
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+def _batches(items: Iterable[T], most: int = BATCH_ROWS) -> Iterator[list[T]]:
     batch: list[T] = []
     for item in items:
         batch.append(item)
-        if len(batch) == BATCH_ROWS:
+        if len(batch) == most:
             yield batch
             batch = []
     if batch:

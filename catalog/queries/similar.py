@@ -167,7 +167,7 @@ def _wavelet_hash(signature: bytes) -> int:
 def _fingerprint(database: Database, real: bytes, image: bytes) -> Fingerprint:
     # In a worker: the picture may come from anywhere, and may be made to hurt.
     from catalog.imaging.reading import warm_up
-    from catalog.indexing.perform import read_numbered
+    from catalog.indexing.reading import read_numbered
     from catalog.workers.pool import Lost, Task, run_all
 
     if not os.path.lexists(real):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from catalog.imaging.reading import warm_up
-from catalog.indexing.perform import read_numbered
+from catalog.indexing.reading import read_numbered
 from catalog.model import Drift, Failure, Reading, Reason, Recipe, SameBytes, Verification
 from catalog.progress import SILENT, Phase, Progress
 from catalog.queries.scope import scope_of
