@@ -2,7 +2,6 @@
 
     CatalogError                    1   something failed
     ├── UsageError                  2   the request makes no sense as given
-    ├── Refused                     4   an action was refused, wholly or in part
     ├── CatalogUnusable             5   there is no catalog there, or not one we may touch
     │   ├── CatalogAbsent           5   no file
     │   ├── CatalogForeign          5   a file, but not ours
@@ -28,10 +27,8 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     INCOMPLETE = 3  # done, but part of the tree could not be read
-    REFUSED = 4
     UNUSABLE = 5
     BUSY = 6
-    GAVE_UP = 70
     INTERRUPTED = 130
 
 
@@ -47,13 +44,7 @@ class UsageError(CatalogError):
     exit_code = ExitCode.USAGE
 
 
-class Refused(CatalogError):  # noqa: N818 - reads as what happened
-    """An action was refused, wholly or in part."""
-
-    exit_code = ExitCode.REFUSED
-
-
-class CatalogUnusable(CatalogError):  # noqa: N818 - reads as what happened
+class CatalogUnusable(CatalogError):
     """There is no catalog there, or not one that may be touched."""
 
     exit_code = ExitCode.UNUSABLE
@@ -75,15 +66,15 @@ class CatalogDamaged(CatalogUnusable):
     """The catalog is ours and broken: SQLite says corrupt, or it lost its header."""
 
 
-class CatalogReadOnly(CatalogError):  # noqa: N818 - reads as what happened
+class CatalogReadOnly(CatalogError):
     """The catalog cannot be written here."""
 
 
-class DiskFull(CatalogError):  # noqa: N818 - reads as what happened
+class DiskFull(CatalogError):
     """There is no room left to write the catalog."""
 
 
-class Busy(CatalogError):  # noqa: N818 - reads as what happened
+class Busy(CatalogError):
     """Another process holds a lock for longer than is worth waiting."""
 
     exit_code = ExitCode.BUSY

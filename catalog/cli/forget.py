@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ from catalog.store.database import open_existing_for_writing
 def forget(
     context: typer.Context,
     paths: Annotated[
-        Optional[list[str]],  # noqa: UP045 - typer reads this at run time
+        list[str] | None,
         typer.Argument(metavar="[PATH]...", help="Folders or files the catalog knows."),
     ] = None,
     missing: Annotated[

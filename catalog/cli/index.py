@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -23,13 +23,13 @@ from catalog.model import Recipe, Summary
 from catalog.rendering import look, reports, structured
 from catalog.rendering.bar import TerminalProgress
 
-Patterns = Optional[list[str]]  # noqa: UP045 - typer reads this at run time
+Patterns = list[str] | None
 
 
 def index(
     context: typer.Context,
     paths: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(
             metavar="[PATH]...", help="Folders to index; none: every folder indexed before."
         ),
@@ -51,13 +51,13 @@ def index(
         ),
     ] = None,
     hidden: Annotated[
-        Optional[bool],  # noqa: UP045
+        bool | None,
         typer.Option(
             "--hidden/--no-hidden", help="Also names that begin with a dot; remembered too."
         ),
     ] = None,
     full_decode: Annotated[
-        Optional[bool],  # noqa: UP045
+        bool | None,
         typer.Option(
             "--full-decode/--reduced-decode",
             help="Hash full-size pixels: several times slower, and the same values as a plain "

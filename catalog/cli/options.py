@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from catalog.model import HASH_BITS, HashKind
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
 
 CatalogOption = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads this at run time
+    str | None,
     typer.Option(
         "--catalog",
         metavar="FILE",
@@ -25,16 +25,16 @@ QuietOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 JobsOption = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option("--jobs", "-j", min=1, help="Processes that read photos; else one a core."),
 ]
 PathsArgument = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads this at run time
+    list[str] | None,
     typer.Argument(metavar="[PATH]...", help="Only what is below these; else everything."),
 ]
 
 HashOption = Annotated[
-    Optional[HashKind],  # noqa: UP045 - typer reads this at run time
+    HashKind | None,
     typer.Option("--hash", help="The hash to compare by; else phash."),
 ]
 NoVerifyOption = Annotated[
@@ -46,7 +46,7 @@ NoVerifyOption = Annotated[
     ),
 ]
 RadiusOption = Annotated[
-    Optional[int],  # noqa: UP045
+    int | None,
     typer.Option(
         "--radius",
         min=0,
@@ -56,7 +56,7 @@ RadiusOption = Annotated[
     ),
 ]
 SimilarityOption = Annotated[
-    Optional[float],  # noqa: UP045
+    float | None,
     typer.Option(
         "--similarity",
         metavar="PERCENT",

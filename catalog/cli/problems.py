@@ -14,6 +14,7 @@ from catalog.cli.options import (
     QuietOption,
     as_paths,
     catalog_path,
+    is_quiet,
     only_one,
 )
 from catalog.queries.standing import problems as known_problems
@@ -29,7 +30,7 @@ def problems(
         bool, typer.Option("--print0", help="Paths only, each ended by a NUL.")
     ] = False,
     catalog: CatalogOption = None,
-    quiet: QuietOption = False,  # noqa: ARG001 - there is nothing to silence, and it does no harm
+    quiet: QuietOption = False,
 ) -> None:
     """Show the files that could not be read, and why. They match nothing.
 
@@ -43,4 +44,5 @@ def problems(
     elif print0:
         nul.write_problems(answer, sys.stdout.buffer)
     else:
-        reports.write_problems(answer, look.for_people(sys.stdout))
+        remarks = not is_quiet(context, quiet)
+        reports.write_problems(answer, look.for_people(sys.stdout), remarks=remarks)

@@ -24,7 +24,7 @@ _TOO_MUCH = re.compile(
 )
 
 
-class Undecodable(Exception):  # noqa: N818 - reads as what it says of the file
+class Undecodable(Exception):
     """The file has no fingerprint; carries the reason. Never leaves this package."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:

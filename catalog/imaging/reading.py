@@ -34,7 +34,7 @@ _VANISHED = frozenset((errno.ENOENT, errno.ENOTDIR))
 _NOT_A_FILE = {errno.ELOOP: "a link, not a file", errno.ENXIO: "a socket, not a file"}
 
 
-class _Changed(Exception):  # noqa: N818 - it is what happened
+class _Changed(Exception):
     """The file is not what it was when reading began."""
 
 

@@ -81,14 +81,16 @@ def _patterns(patterns: tuple[str, ...]) -> str:
     return ", ".join(map(printable, patterns))
 
 
-def write_problems(answer: Iterable[Problem], stream: TextIO, look: Look | None = None) -> None:
-    """The files without a fingerprint, by reason."""
+def write_problems(
+    answer: Iterable[Problem], stream: TextIO, look: Look | None = None, *, remarks: bool = True
+) -> None:
+    """The files without a fingerprint, by reason; without ``remarks``, no words about them all."""
     look = look or look_of(stream)
     by_reason: dict[Reason, list[Problem]] = defaultdict(list)
     for problem in answer:
         by_reason[problem.reason].append(problem)
     if not by_reason:
-        stream.write("No problems: every file could be read.\n")
+        stream.write("No problems: every file could be read.\n" if remarks else "")
         return
     for reason in sorted(by_reason, key=list(Reason).index):
         files = by_reason[reason]
@@ -99,7 +101,8 @@ def write_problems(answer: Iterable[Problem], stream: TextIO, look: Look | None 
             stream.write(f"  {size:>7}  {printable(problem.path)}{detail}\n")
         stream.write("\n")
     total = sum(map(len, by_reason.values()))
-    stream.write(look.bold(f"{human.counted(total, 'file')} could not be read") + "\n")
+    if remarks:
+        stream.write(look.bold(f"{human.counted(total, 'file')} could not be read") + "\n")
 
 
 def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> None:

@@ -205,7 +205,7 @@ def _batches(tasks: Iterable[Task[Item]]) -> Iterator[list[Task[Item]]]:
         yield batch
 
 
-class Raised(Exception):  # noqa: N818 - reads as what happened
+class Raised(Exception):
     """What the function raised, by its name.
 
     The exception itself stays where it was: SystemExit would end the parent, and one that

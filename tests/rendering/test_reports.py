@@ -144,3 +144,11 @@ def test_verification_of_a_sound_catalog_is_one_line():
     assert shown(reports.write_verification, Verification(3, 0, (), None, 1.5)) == (
         "3 files read: all as the catalog has them, in 1.5 s\n"
     )
+
+
+def test_without_remarks_there_are_the_problems_and_nothing_else():
+    def quiet(answer, stream, look):
+        reports.write_problems(answer, stream, look, remarks=False)
+
+    assert shown(quiet, []) == ""
+    assert "could not be read" not in shown(quiet, [Problem(b"/a", 1, Reason.DAMAGED, "")])
