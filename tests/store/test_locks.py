@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -130,3 +131,31 @@ def test_catalogs_beside_each_other_do_not_share_locks(tmp_path: Path) -> None:
     other.prepare()
     assert one.write().try_acquire()
     assert other.write().try_acquire()
+
+
+def test_an_interrupt_while_locking_leaves_no_lock_behind(
+    path: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    one = lock(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLock, "_sign", interrupt)
+        with pytest.raises(KeyboardInterrupt), one.hold():
+            raise AssertionError("not reached")
+    assert not one.held
+    assert lock(path).try_acquire()
+
+
+def test_a_file_system_without_locks_is_no_busy_neighbour(
+    path: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    one = lock(path)
+    with pytest.raises(OSError, match="lock"):
+        one.acquire(patience=0)
+    assert not one.held

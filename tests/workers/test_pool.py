@@ -309,3 +309,8 @@ def _marked(mark: str) -> list[int]:
             if mark.encode() in environment.split(b"\0"):
                 found.append(int(name))
     return found
+
+
+def test_r33_a_file_that_is_alone_in_its_batch_gets_its_second_attempt_too(tmp_path: Path) -> None:
+    marker = str(tmp_path / "died")
+    assert list(run_all(poison.dies_once, [Task(marker, 0)], jobs=1)) == [(marker, "read")]
