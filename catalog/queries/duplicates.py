@@ -17,7 +17,7 @@ from catalog.model import HASH_BITS, Duplicates, Group, HashKind, Kind, Match, P
 from catalog.progress import SILENT, Phase, Progress
 from catalog.queries.criteria import Criteria
 from catalog.queries.scope import Scope, scope_of
-from catalog.search.grouping import stars
+from catalog.search.grouping import Edges, hold, stars
 from catalog.search.hamming import PairBlock, pairs_within
 from catalog.store import contents, photos
 from catalog.store.database import Database
@@ -140,7 +140,9 @@ def _groups(values: Values, blocks: list[PairBlock], photos_of: PhotosOf) -> lis
     rank[order] = np.arange(len(order))
     rest = np.flatnonzero(rank < 0)
     rank[rest] = np.arange(len(order), len(order) + len(rest))
-    found = stars(len(rank), blocks, rank)
+    edges = hold(blocks, sum(map(len, blocks)))
+    assert isinstance(edges, Edges)
+    found = stars(rank, edges)
     members: dict[int, list[int]] = {
         int(centre): positions.tolist() for centre, positions in found.groups()
     }

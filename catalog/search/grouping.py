@@ -2,19 +2,33 @@
 
 Chaining (A close to B, B close to C, so all three) grows groups in which nothing looks like
 anything, the most common complaint about duplicate finders. A star cannot chain.
+
+Nodes are visited from best to worst: one without a centre among its neighbours becomes a
+centre, any other joins its nearest centre, the best ranked of equally near ones. So the centre
+is the best of its star, and the outcome does not depend on the order of pairs or of nodes, nor
+on the number of threads. (Hartigan's leader algorithm, visiting in order of rank; the centres
+are the lexicographically first maximal independent set.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog.search.hamming import PairBlock
+from catalog.search.join import pairs_between, pairs_within
 
-_UNREACHED = np.uint8(255)  # beyond any distance between 64-bit hashes
+PAIRS_HELD: Final = 1 << 24  # 9 bytes each, a few times while they are sorted
+_ROUNDS: Final = 64  # of settling many nodes at once, before the rest is settled one by one
+_FEWER: Final = 8  # how much smaller the next try is where pairs were too many
+
+_NO_CENTRE: Final = np.uint64(2**64 - 1)
+_DISTANCE_AT: Final = np.uint64(56)  # above any number of nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,63 +49,160 @@ class Stars:
         """
         members = np.flatnonzero(self.centre != np.arange(len(self.centre)))
         members = members[np.lexsort((members, self.distance[members], self.centre[members]))]
-        for centre, run in _runs(self.centre[members]):
-            yield centre, members[run]
-
-
-def stars(count: int, pairs: Iterable[PairBlock], rank: NDArray[np.int64]) -> Stars:
-    """Group ``count`` nodes that are close in ``pairs`` around the best ranked of them.
-
-    ``rank`` (int64, shape (count,)) is a permutation of 0 to count - 1, 0 the best. Nodes are
-    visited from best to worst: one without a centre among its neighbours becomes a centre,
-    any other joins its nearest centre, the best ranked of equally near ones. So the centre is
-    the best of its star, and the outcome does not depend on the order of pairs or of nodes.
-
-    A pair may come more than once if it says the same. Holds 17 bytes a pair, twice while
-    sorting; the loop in Python does its work at centres only.
-    """
-    edges = _edges_from_better(pairs, rank)
-    centre = np.arange(count)  # by rank, as everything up to the last lines
-    distance = np.full(count, _UNREACHED)
-    for node, run in _runs(edges.better):
-        if distance[node] != _UNREACHED:
-            continue  # a better node took it in
-        worse, near = edges.worse[run], edges.distance[run]
-        closer = near < distance[worse]  # at a tie the earlier, better centre keeps it
-        centre[worse[closer]] = node
-        distance[worse[closer]] = near[closer]
-    distance[distance == _UNREACHED] = 0
-    return _by_position(Stars(centre, distance), rank)
+        edges = np.flatnonzero(np.diff(self.centre[members], prepend=-1, append=-1))
+        for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            yield int(self.centre[members[begin]]), members[begin:end]
 
 
 @dataclass(frozen=True, slots=True)
-class _Edges:
-    """Edges in ranks, from the better end to the worse, sorted by the better."""
+class Edges:
+    """Pairs held in memory, as three arrays of one length: positions and distances."""
 
-    better: NDArray[np.int64]
-    worse: NDArray[np.int64]
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
     distance: NDArray[np.uint8]
 
-
-def _edges_from_better(pairs: Iterable[PairBlock], rank: NDArray[np.int64]) -> _Edges:
-    blocks = [(rank[block.first], rank[block.second], block.distance) for block in pairs]
-    if not blocks:
-        nothing = np.empty(0, dtype=np.int64)
-        return _Edges(nothing, nothing, np.empty(0, dtype=np.uint8))
-    one, other, distance = (np.concatenate(column) for column in zip(*blocks, strict=True))
-    better = np.minimum(one, other)
-    order = np.argsort(better)
-    return _Edges(better[order], np.maximum(one, other)[order], distance[order])
+    def __len__(self) -> int:
+        return len(self.first)
 
 
-def _runs(ordered: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
-    """Each value of a sorted array, in order, and where it stands."""
-    values, begins, lengths = np.unique(ordered, return_index=True, return_counts=True)
-    for value, begin, length in zip(values.tolist(), begins, lengths, strict=True):
-        yield value, slice(begin, begin + length)
+def hold(pairs: Iterable[PairBlock], most: int = PAIRS_HELD) -> Edges | None:
+    """All of ``pairs``; None as soon as there are more than ``most`` of them."""
+    nothing = np.empty(0, dtype=np.int32)
+    held = [Edges(nothing, nothing, np.empty(0, dtype=np.uint8))]
+    count = 0
+    for block in pairs:
+        count += len(block)
+        if count > most:
+            return None
+        first, second = block.first.astype(np.int32), block.second.astype(np.int32)
+        held.append(Edges(first, second, block.distance))
+    columns = zip(*((some.first, some.second, some.distance) for some in held), strict=True)
+    return Edges(*(np.concatenate(column) for column in columns))
 
 
-def _by_position(ranked: Stars, rank: NDArray[np.int64]) -> Stars:
-    """The same stars, told by the nodes' positions instead of their ranks."""
-    position = np.argsort(rank)  # of the node with each rank
-    return Stars(position[ranked.centre[rank]], ranked.distance[rank])
+def stars(rank: NDArray[np.int64], edges: Edges) -> Stars:
+    """Group the nodes that are close in ``edges``, which holds every pair of them.
+
+    ``rank`` (int64, shape (n,)) is a permutation of 0 to n - 1, 0 the best. A pair may come
+    more than once if it says the same.
+    """
+    one, other = rank[edges.first], rank[edges.second]
+    better, worse = np.minimum(one, other), np.maximum(one, other)
+    centres = _centres(len(rank), better, worse)
+    joined = np.full(len(rank), _NO_CENTRE)
+    _join_nearest(joined, better, worse, edges.distance, centres)
+    return _stars(joined, rank)
+
+
+def stars_within(
+    values: NDArray[np.uint64],
+    radius: int,
+    rank: NDArray[np.int64],
+    executor: Executor | None = None,
+    *,
+    most: int = PAIRS_HELD,
+) -> Stars:
+    """The stars over every pair of ``values`` (uint64, distinct) within ``radius`` bits.
+
+    As ``stars`` on all pairs, without holding more than ``most`` of them, and where they are
+    quadratically many, as among half a million scanned pages, without visiting them: the best
+    nodes are settled first, and what lies around their centres can be no centre any more.
+    """
+    count = len(values)
+    by_rank = np.empty(count, dtype=np.int64)
+    by_rank[rank] = np.arange(count)
+    ranked = values[by_rank]
+    joined = np.full(count, _NO_CENTRE)
+    open_ = np.ones(count, dtype=np.bool_)  # may still become centres
+    settled_centre = np.zeros(count, dtype=np.bool_)
+    size = count
+    while len(candidates := np.flatnonzero(open_)):
+        candidates = candidates[:size]
+        edges = hold(pairs_within(ranked[candidates], radius, executor), most)
+        if edges is None:
+            size = -(-len(candidates) // _FEWER)
+            continue
+        better = candidates[np.minimum(edges.first, edges.second)]
+        worse = candidates[np.maximum(edges.first, edges.second)]
+        is_centre = _centres(count, better, worse)
+        open_[candidates] = False
+        if len(candidates) == count:
+            _join_nearest(joined, better, worse, edges.distance, is_centre)
+            break
+        centres = candidates[is_centre[candidates]]
+        settled_centre[centres] = True
+        others = np.flatnonzero(~settled_centre)
+        for block in pairs_between(ranked[centres], ranked[others], radius, executor):
+            near, far = centres[block.first], others[block.second]
+            _join_nearest(joined, near, far, block.distance, is_centre)
+            open_[far] = False
+        size = count  # what made them many may be settled now
+    return _stars(joined, rank)
+
+
+def _centres(count: int, better: NDArray[np.int64], worse: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``count`` nodes become centres, by edges from a better to a worse rank.
+
+    Nodes whose better neighbours are all settled are settled together, round after round.
+    """
+    centre = np.zeros(count, dtype=np.bool_)
+    settled = np.zeros(count, dtype=np.bool_)
+    for _ in range(_ROUNDS):
+        waiting = np.zeros(count, dtype=np.bool_)
+        waiting[worse] = True
+        fresh = ~(waiting | settled)
+        centre |= fresh
+        settled |= fresh
+        settled[worse[fresh[better]]] = True
+        unsettled = ~(settled[better] | settled[worse])
+        if not unsettled.any():
+            return centre | ~settled
+        better, worse = better[unsettled], worse[unsettled]
+    return _one_by_one(centre, settled, better, worse)
+
+
+def _one_by_one(
+    centre: NDArray[np.bool_],
+    settled: NDArray[np.bool_],
+    better: NDArray[np.int64],
+    worse: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """The rest of ``_centres``, in order of rank: long chains would take a round for each link."""
+    order = np.argsort(better, kind="stable")
+    better, worse = better[order], worse[order]
+    edges = np.flatnonzero(np.diff(better, prepend=-1, append=-1))
+    for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if not settled[better[begin]]:
+            centre[better[begin]] = True
+            settled[better[begin]] = True
+            settled[worse[begin:end]] = True
+    return centre | ~settled
+
+
+def _join_nearest(
+    joined: NDArray[np.uint64],
+    better: NDArray[np.int64],
+    worse: NDArray[np.int64],
+    distance: NDArray[np.uint8],
+    is_centre: NDArray[np.bool_],
+) -> None:
+    """Note for each worse end the nearest centre that is better, in ``joined``.
+
+    It holds the distance above the rank of the centre, so the least is the nearest, and of
+    equally near ones the best.
+    """
+    useful = is_centre[better] & (better < worse)
+    centre, node = better[useful].astype(np.uint64), worse[useful]
+    choice = (distance[useful].astype(np.uint64) << _DISTANCE_AT) | centre
+    np.minimum.at(joined, node, choice)
+
+
+def _stars(joined: NDArray[np.uint64], rank: NDArray[np.int64]) -> Stars:
+    """What was noted by rank, told by the nodes' positions."""
+    position = np.empty(len(rank), dtype=np.int64)
+    position[rank] = np.arange(len(rank))
+    own = joined == _NO_CENTRE
+    centre = np.where(own, np.arange(len(rank)), (joined & np.uint64(2**56 - 1)).astype(np.int64))
+    distance = np.where(own, 0, joined >> _DISTANCE_AT).astype(np.uint8)
+    return Stars(position[centre[rank]], distance[rank])

@@ -1,0 +1,385 @@
+"""All pairs of close 64-bit hashes: exact, streamed, in bounded memory, on any number of threads.
+
+Each pass (see ``blocks``) sorts the values by the blocks it looks at, so that those which agree
+on them lie side by side in a bucket, and compares within buckets. A pair that several passes see
+belongs to the first. The method is that of G. S. Manku, A. Jain, A. Das Sarma, "Detecting
+near-duplicates for web crawling" (2007), as a join; numpy releases the GIL, so threads help.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.search.blocks import Pass, Plan, plan
+from catalog.search.hamming import PairBlock
+
+# Buckets are compared as matrices, one column a bucket, whose height is the next of these.
+_HEIGHTS: Final = tuple(
+    sorted({(4 + quarter) << power >> 2 for power in range(1, 9) for quarter in range(4)} | {512})
+)
+_LONGEST: Final = _HEIGHTS[-1]  # longer buckets are cut into parts
+_TILE: Final = 1 << 15  # values compared at once: what they need stays in the processor's cache
+_TASK: Final = 1 << 21  # comparisons in one task: bounds what it may find
+_TASKS_AHEAD: Final = 6
+_PASSES_AHEAD: Final = 2
+
+Result = TypeVar("Result")
+
+
+def pairs_within(
+    values: NDArray[np.uint64],
+    radius: int,
+    executor: Executor | None = None,
+    plan_: Plan | None = None,
+) -> Iterator[PairBlock]:
+    """Every pair of positions whose ``values`` (uint64, shape (n,)) differ in <= ``radius`` bits.
+
+    Each pair comes once, and no block is empty; the same values give the same stream. Equal
+    values make pairs like any others: where there may be many, join the distinct ones.
+    Memory is bounded by some 60 bytes a value and by a few tasks of 2 million comparisons,
+    whatever comes out. ``executor`` runs the tasks, which share memory: threads, not processes.
+    """
+    if len(values) < 2:
+        return
+    chosen = plan_ or plan(values, radius)
+    yield from _stream(
+        chosen.passes(),
+        lambda some: _Buckets(values, some),
+        lambda buckets: buckets.tasks(radius),
+        executor,
+    )
+
+
+def pairs_between(
+    queries: NDArray[np.uint64],
+    values: NDArray[np.uint64],
+    radius: int,
+    executor: Executor | None = None,
+    plan_: Plan | None = None,
+) -> Iterator[PairBlock]:
+    """Every pair of a query and a value (both uint64) that differ in <= ``radius`` bits.
+
+    ``first`` are positions in ``queries``, ``second`` in ``values``; else as ``pairs_within``.
+    """
+    if not len(queries) or not len(values):
+        return
+    chosen = plan_ or plan(values, radius, queries)
+    yield from _stream(
+        chosen.passes(),
+        lambda some: (_Buckets(values, some), _Buckets(queries, some)),
+        lambda both: _tasks_between(both[1], both[0], radius),
+        executor,
+    )
+
+
+Task = Callable[[], PairBlock]
+
+
+def _stream(
+    passes: Iterable[Pass],
+    prepare: Callable[[Pass], Result],
+    tasks_of: Callable[[Result], Iterator[Task]],
+    executor: Executor | None,
+) -> Iterator[PairBlock]:
+    """What the tasks of all passes find, in their order.
+
+    The next passes are sorted while the tasks of the present one run.
+    """
+    run: Callable[..., Any] = _inline if executor is None else executor.submit
+    jobs = (lambda some=some: prepare(some) for some in passes)
+    ahead = 0 if executor is None else _PASSES_AHEAD
+    for buckets in _in_order(jobs, run, ahead):
+        window = 0 if executor is None else _TASKS_AHEAD
+        for found in _in_order(tasks_of(buckets), run, window):
+            if len(found):
+                yield found
+
+
+def _in_order(
+    jobs: Iterable[Callable[[], Result]], run: Callable[..., Future[Result]], ahead: int
+) -> Iterator[Result]:
+    """The results of ``jobs``, at most ``ahead`` of them begun before they are asked for."""
+    pending: collections.deque[Future[Result]] = collections.deque()
+    try:
+        for job in jobs:
+            pending.append(run(job))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _inline(job: Callable[[], Result]) -> Future[Result]:
+    done: Future[Result] = Future()
+    done.set_result(job())
+    return done
+
+
+class _Buckets:
+    """The values of one pass, sorted by its key.
+
+    ``order`` (int64) are their positions before; bucket b takes the places ``begins[b]`` up to
+    ``begins[b + 1]``.
+    """
+
+    def __init__(self, values: NDArray[np.uint64], some: Pass) -> None:
+        self.some = some
+        self.order = _order_by(some.keys(values), some.key_bits)
+        self.values = values[self.order]
+        self.keys = some.keys(self.values)
+        changes = np.flatnonzero(self.keys[1:] != self.keys[:-1]) + 1
+        self.begins = np.concatenate(([0], changes, [len(values)]))
+
+    def tasks(self, radius: int) -> Iterator[Task]:
+        """The comparisons within buckets, in portions."""
+        lengths = np.diff(self.begins)
+        shared = np.flatnonzero(lengths > 1)
+        begins, lengths = _cut(self.begins[shared], lengths[shared])
+        heights = np.searchsorted(_HEIGHTS, lengths).astype(np.uint8)
+        by_height = np.argsort(heights, kind="stable")
+        edges = np.flatnonzero(np.diff(heights[by_height].astype(np.int8), prepend=-1, append=-1))
+        for start, end in itertools.pairwise(edges.tolist()):
+            some = by_height[start:end]
+            height = _HEIGHTS[heights[some[0]]]
+            a_task = max(1, 2 * _TASK // (height * height))
+            for first in range(0, len(some), a_task):
+                part = some[first : first + a_task]
+                yield _Triangles(self, radius, height, begins[part], lengths[part])
+        yield from self._long(radius)
+
+    def _long(self, radius: int) -> Iterator[Task]:
+        """The comparisons between the parts of buckets that were cut."""
+        long = np.flatnonzero(np.diff(self.begins) > _LONGEST)
+        for begin, end in zip(
+            self.begins[long].tolist(), self.begins[long + 1].tolist(), strict=True
+        ):
+            for top in range(begin, end - _LONGEST, _LONGEST):
+                rows = slice(top, top + _LONGEST)
+                yield from _rectangles(self, self, rows, slice(top + _LONGEST, end), radius)
+
+
+def _order_by(keys: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
+    """A stable order by key. numpy sorts 16-bit keys by radix, many times faster than others."""
+    if bits == 0:
+        return np.arange(len(keys))
+    order = np.argsort(_digit(keys), kind="stable")
+    if bits <= 16:
+        return order
+    upper = keys >> np.uint32(16)
+    digit = upper.astype(np.uint8) if bits <= 24 else upper.astype(np.uint16)
+    return order[np.argsort(digit[order], kind="stable")]
+
+
+def _digit(keys: NDArray[np.uint32]) -> NDArray[np.uint16]:
+    return keys.astype(np.uint16)  # the lower 16 bits
+
+
+def _cut(
+    begins: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same buckets, those longer than _LONGEST in parts of that length."""
+    parts = -(-lengths // _LONGEST)
+    if not len(parts) or parts.max() == 1:
+        return begins, lengths
+    bucket = np.repeat(np.arange(len(begins)), parts)
+    number = np.arange(len(bucket)) - np.repeat(np.cumsum(parts) - parts, parts)
+    starts = begins[bucket] + number * _LONGEST
+    return starts, np.minimum(_LONGEST, begins[bucket] + lengths[bucket] - starts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Triangles:
+    """A task: all pairs within each of some buckets that are at most ``height`` long."""
+
+    buckets: _Buckets
+    radius: int
+    height: int
+    begins: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def __call__(self) -> PairBlock:
+        hits = _Hits(self.buckets, self.buckets)
+        columns = max(1, _TILE // self.height)
+        for first in range(0, len(self.begins), columns):
+            part = slice(first, first + columns)
+            self._tile(self.begins[part], self.lengths[part], hits)
+        return hits.block(ordered=False)
+
+    def _tile(self, begins: NDArray[np.int64], lengths: NDArray[np.int64], hits: _Hits) -> None:
+        columns = len(begins)
+        # A short column reads on into the next bucket; what is found there is dropped below.
+        places = begins + np.arange(self.height)[:, np.newaxis]
+        flat = self.buckets.values.take(places.ravel(), mode="clip")
+        differing = np.empty(len(flat), dtype=np.uint64)
+        distance = np.empty(len(flat), dtype=np.uint8)
+        near = np.empty(len(flat), dtype=np.bool_)
+        for step in range(1, self.height):
+            size = (self.height - step) * columns
+            np.bitwise_xor(flat[step * columns :], flat[:size], out=differing[:size])
+            np.bitwise_count(differing[:size], out=distance[:size])
+            np.less_equal(distance[:size], self.radius, out=near[:size])
+            found = np.flatnonzero(near[:size])
+            if not len(found):
+                continue
+            row, column = np.divmod(found, columns)
+            inside = row + step < lengths[column]
+            found, upper = found[inside], (begins[column] + row)[inside]
+            hits.add(upper, upper + step, differing[found], distance[found])
+
+
+def _rectangles(
+    rows_of: _Buckets, columns_of: _Buckets, rows: slice, columns: slice, radius: int
+) -> Iterator[Task]:
+    """Tasks: every row against every column."""
+    height = rows.stop - rows.start
+    width = max(1, _TASK // height)
+    for left in range(columns.start, columns.stop, width):
+        part = slice(left, min(left + width, columns.stop))
+        yield _Rectangle(rows_of, columns_of, rows, part, radius)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rectangle:
+    """A task: places ``rows`` of one side against places ``columns`` of the other."""
+
+    rows_of: _Buckets
+    columns_of: _Buckets
+    rows: slice
+    columns: slice
+    radius: int
+
+    def __call__(self) -> PairBlock:
+        hits = _Hits(self.rows_of, self.columns_of)
+        across = self.columns_of.values[self.columns]
+        width = len(across)
+        at_once = max(1, _TILE // width)
+        differing = np.empty((at_once, width), dtype=np.uint64)
+        distance = np.empty((at_once, width), dtype=np.uint8)
+        near = np.empty((at_once, width), dtype=np.bool_)
+        for top in range(self.rows.start, self.rows.stop, at_once):
+            down = self.rows_of.values[top : min(top + at_once, self.rows.stop), np.newaxis]
+            here = slice(len(down))
+            np.bitwise_xor(down, across, out=differing[here])
+            np.bitwise_count(differing[here], out=distance[here])
+            np.less_equal(distance[here], self.radius, out=near[here])
+            found = np.flatnonzero(near[here])
+            if len(found):
+                row, column = np.divmod(found, width)
+                hits.add(
+                    row + top,
+                    column + self.columns.start,
+                    differing.ravel()[found],
+                    distance.ravel()[found],
+                )
+        return hits.block(ordered=self.rows_of is not self.columns_of)
+
+
+class _Hits:
+    """Pairs of places, gathered; those that belong to an earlier pass are left out."""
+
+    def __init__(self, first_of: _Buckets, second_of: _Buckets) -> None:
+        self._first_of = first_of
+        self._second_of = second_of
+        self._found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]] = []
+
+    def add(
+        self,
+        first: NDArray[np.int64],
+        second: NDArray[np.int64],
+        differing: NDArray[np.uint64],
+        distance: NDArray[np.uint8],
+    ) -> None:
+        """Pairs of places with the XOR of their values."""
+        mine = self._first_of.some.owns(differing)
+        if mine.any():
+            self._found.append(
+                (
+                    self._first_of.order[first[mine]],
+                    self._second_of.order[second[mine]],
+                    distance[mine],
+                )
+            )
+
+    def block(self, *, ordered: bool) -> PairBlock:
+        """All of them as positions. Unless ``ordered`` is settled, the smaller comes first."""
+        if not self._found:
+            nothing = np.empty(0, dtype=np.int64)
+            return PairBlock(nothing, nothing, np.empty(0, dtype=np.uint8))
+        first, second, distance = (
+            np.concatenate(column) for column in zip(*self._found, strict=True)
+        )
+        if not ordered:
+            first, second = np.minimum(first, second), np.maximum(first, second)
+        return PairBlock(first, second, distance)
+
+
+def _tasks_between(queries: _Buckets, values: _Buckets, radius: int) -> Iterator[Task]:
+    """The comparisons of each query with the values of its bucket, in portions."""
+    keys = values.keys[values.begins[:-1]]
+    bucket = np.searchsorted(keys, queries.keys[queries.begins[:-1]])
+    present = bucket < len(keys)
+    present[present] = keys[bucket[present]] == queries.keys[queries.begins[:-1][present]]
+    mine = np.flatnonzero(present)
+    theirs = bucket[mine]
+    tall = queries.begins[mine + 1] - queries.begins[mine]
+    wide = values.begins[theirs + 1] - values.begins[theirs]
+    large = wide > _LONGEST
+    for one, other in zip(mine[large].tolist(), theirs[large].tolist(), strict=True):
+        columns = slice(*values.begins[other : other + 2].tolist())
+        begin, end = queries.begins[one : one + 2].tolist()
+        for top in range(begin, end, _LONGEST):
+            rows = slice(top, min(top + _LONGEST, end))
+            yield from _rectangles(queries, values, rows, columns, radius)
+    small = np.flatnonzero(~large)
+    # One row a query, so that each task can be cut where it is large enough.
+    row = _ranges(queries.begins[mine[small]], tall[small])
+    begin = np.repeat(values.begins[theirs[small]], tall[small])
+    length = np.repeat(wide[small], tall[small])
+    edges = np.searchsorted(
+        np.cumsum(length), np.arange(0, int(length.sum()) + _TASK // 2, _TASK // 2)
+    )
+    edges = np.unique(np.append(edges, len(row)))
+    for start, end in itertools.pairwise(edges.tolist()):
+        yield _Lookups(queries, values, radius, row[start:end], begin[start:end], length[start:end])
+
+
+def _ranges(begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """begin, begin + 1, ... of each range, one after the other."""
+    total = int(lengths.sum())
+    offsets = begins - (np.cumsum(lengths) - lengths)
+    places: NDArray[np.int64] = np.arange(total) + np.repeat(offsets, lengths)
+    return places
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookups:
+    """A task: queries at places ``rows``, each against its own short range of values."""
+
+    queries: _Buckets
+    values: _Buckets
+    radius: int
+    rows: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def __call__(self) -> PairBlock:
+        hits = _Hits(self.queries, self.values)
+        row = np.repeat(self.rows, self.lengths)
+        place = _ranges(self.begins, self.lengths)
+        differing = self.queries.values[row] ^ self.values.values[place]
+        distance = np.bitwise_count(differing)
+        near = np.flatnonzero(distance <= self.radius)
+        if len(near):
+            hits.add(row[near], place[near], differing[near], distance[near])
+        return hits.block(ordered=True)
