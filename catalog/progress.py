@@ -17,6 +17,7 @@ class Phase(StrEnum):
     LISTING = "Listing folders"
     READING = "Reading photos"
     VERIFYING = "Verifying photos"
+    LOADING = "Loading hashes"
     SEARCHING = "Searching"
 
 

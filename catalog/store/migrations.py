@@ -14,9 +14,12 @@ from collections.abc import Mapping
 
 from catalog.errors import CatalogDamaged
 from catalog.store.opening import damage
-from catalog.store.schema import VERSION
+from catalog.store.schema import CONTENT_LOG, VERSION
 
-STEPS: Mapping[int, str] = {}  # version 1 is the first
+STEPS: Mapping[int, str] = {  # version 1 is the first
+    1: CONTENT_LOG + "INSERT INTO content_log (content, upto) "
+    "SELECT max(id), max(id) FROM content HAVING count(*) > 0;",
+}
 
 
 def migrate(connection: sqlite3.Connection, path: bytes) -> bytes | None:

@@ -3,10 +3,42 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x696D6763  # "imgc"; SQLite keeps it at offset 68 of the file
-VERSION = 1  # PRAGMA user_version; a later one is refused, an earlier one migrated
+VERSION = 2  # PRAGMA user_version; a later one is refused, an earlier one migrated
 PAGE_SIZE = 16_384  # a 1 KB signature costs 1,093 bytes here and 1,369 on pages of 4 KB
 
-SCHEMA = """
+# What became of contents since somebody copied their hashes (see store.hashes): a row for each
+# that changed or went, and for every 1,024th that came. Contents up to "upto" are of this
+# history, which the token tells from another one, such as that of a restored backup; those after
+# it are looked at each time.
+CONTENT_LOG = """
+CREATE TABLE content_log (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    content  INTEGER NOT NULL,
+    upto     INTEGER NOT NULL,  -- the highest content when this happened
+    token    INTEGER NOT NULL DEFAULT (random())
+) STRICT;
+CREATE TRIGGER content_added AFTER INSERT ON content
+WHEN NEW.id % 1024 = 0 OR NEW.id < (SELECT max(id) FROM content)
+BEGIN
+    INSERT INTO content_log (content, upto) SELECT NEW.id, max(id) FROM content;
+END;
+CREATE TRIGGER content_changed AFTER UPDATE ON content
+WHEN (OLD.phash, OLD.dhash, OLD.ahash, OLD.flat) <> (NEW.phash, NEW.dhash, NEW.ahash, NEW.flat)
+BEGIN
+    INSERT INTO content_log (content, upto) SELECT NEW.id, max(id) FROM content;
+END;
+CREATE TRIGGER content_deleted AFTER DELETE ON content BEGIN
+    INSERT INTO content_log (content, upto)
+    SELECT OLD.id, max(OLD.id, ifnull(max(id), 0)) FROM content;
+END;
+-- Who copied longer ago copies anew.
+CREATE TRIGGER content_log_kept AFTER INSERT ON content_log BEGIN
+    DELETE FROM content_log WHERE seq <= NEW.seq - 131072;
+END;
+"""
+
+SCHEMA = (
+    """
 -- AUTOINCREMENT: an id that another process still holds is never given to something else.
 
 -- What holds for the whole catalog: 'recipe' (which pixels hashes are made of).
@@ -62,6 +94,9 @@ CREATE TABLE content (
     recipe       TEXT NOT NULL          -- which pixels the hashes were made of
 ) STRICT;
 
+"""
+    + CONTENT_LOG
+    + """
 -- 32 x 32 grey values; apart, so that scans over content stay short.
 CREATE TABLE signature (
     content  INTEGER PRIMARY KEY REFERENCES content (id) ON DELETE CASCADE,
@@ -131,3 +166,4 @@ CREATE VIEW photos AS
     LEFT JOIN content ON content.id = photo.content
     LEFT JOIN problem ON problem.photo = photo.id;
 """
+)
