@@ -8,7 +8,7 @@ SQLite keeps them signed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -239,20 +239,25 @@ class Pair:
 class Duplicates:
     """What ``dupes`` answers. ``fresh`` only where the answer is known to match the disk."""
 
-    groups: tuple[Group, ...]
+    groups: Sequence[Group]  # may be very many: read from the catalog as they are asked for
     pairs: Iterable[Pair] | None = None  # only when asked for; may be long, so it may stream
     fresh: bool = False
     last_scan_ns: int | None = None  # of the folders asked about, the oldest; None: never whole
     offline: tuple[tuple[bytes, str], ...] = ()  # folders left out as they are not there, and why
+    totals: tuple[int, int] | None = None  # photos and bytes, where known without reading groups
 
     @property
     def photos(self) -> int:
         """How many photos stand in groups, the kept ones included."""
+        if self.totals is not None:
+            return self.totals[0]
         return sum(1 + len(group.matches) for group in self.groups)
 
     @property
     def reclaimable(self) -> int:
         """Bytes over all groups."""
+        if self.totals is not None:
+            return self.totals[1]
         return sum(group.reclaimable for group in self.groups)
 
 
@@ -360,3 +365,94 @@ class Verification:
     def sound(self) -> bool:
         """Whether the catalog and all files that were checked are as they should be."""
         return not self.drifted and self.catalog_fault is None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a question names, in the catalog or not, with all that it is compared by."""
+
+    path: bytes  # absolute, without links
+    digest: bytes
+    size: int  # bytes
+    mtime_ns: int
+    format: str
+    width: int  # pixels, upright
+    height: int
+    taken_at: str | None
+    camera: str | None
+    phash: int
+    dhash: int
+    ahash: int
+    signature: bytes
+    flat: bool
+    frames: int
+    recipe: str  # one of Recipe, or of an earlier imgcat
+    file: tuple[int, int | bytes] | None = None  # as Photo.file; None: read now, not stored
+
+
+class Standing(StrEnum):
+    """What the catalog knows of a picture, and so whether ``dupes`` shows it."""
+
+    IN_CATALOG = "in-catalog"  # as it is on disk
+    GONE = "gone"  # from the disk since the last index: dupes shows it until the next
+    CHANGED = "changed"  # since the last index: dupes goes by what it was
+    MISSING = "missing"  # not there at the last index, and back now
+    OFFLINE = "offline"  # in a folder that is not there, or not the same
+    PROBLEM = "problem"  # it could not be read at the last index
+    NOT_IN_CATALOG = "not-in-catalog"
+    NO_CATALOG = "no-catalog"
+
+    @property
+    def shown(self) -> bool:
+        """Whether dupes compares this picture, by the bytes that are compared here."""
+        return self in (Standing.IN_CATALOG, Standing.GONE)
+
+
+class Rule(StrEnum):
+    """What decided whether two pictures match, in the order in which it is asked."""
+
+    ONE_PATH = "one-path"  # a file is not compared with itself
+    IDENTICAL_BYTES = "identical-bytes"
+    EXACT_ONLY = "exact-only"  # other bytes, and only equal ones were asked for
+    FLAT = "flat"  # one has too little contrast: compared by bytes alone
+    WITHIN_RADIUS = "within-radius"
+    BEYOND_RADIUS = "beyond-radius"
+
+    @property
+    def kind(self) -> Kind | None:
+        """What two pictures that it decided about are in an answer; None: they do not match."""
+        return {Rule.IDENTICAL_BYTES: Kind.IDENTICAL, Rule.WITHIN_RADIUS: Kind.HASH}.get(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Criteria under which the outcome for two pictures would be the other one."""
+
+    hash: HashKind
+    radius: int | None  # bits; None: equal bytes only
+    flat: bool  # whether flat pictures are compared by hash too
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What ``explain`` answers: what two pictures have in common, and what decided."""
+
+    first: Picture
+    second: Picture
+    first_standing: Standing
+    second_standing: Standing
+    same_file: bool  # two names (hard links) of one file, or one path
+    distances: dict[HashKind, int]  # differing bits, of every hash
+    asked: Setting  # the criteria it is about
+    decided_by: Rule
+    would_change: tuple[Setting, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether the bytes are equal."""
+        return self.first.digest == self.second.digest
+
+    @property
+    def matched(self) -> bool:
+        """Whether dupes, comparing the two, calls them a match."""
+        return self.decided_by.kind is not None

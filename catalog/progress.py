@@ -18,6 +18,7 @@ class Phase(StrEnum):
     READING = "Reading photos"
     VERIFYING = "Verifying photos"
     LOADING = "Loading hashes"
+    HASHING = "Making wavelet hashes"
     SEARCHING = "Searching"
 
 

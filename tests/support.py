@@ -169,7 +169,11 @@ class Library:
         self, *paths: str | bytes, criteria: Criteria | None = None, pairs: bool = False
     ) -> Duplicates:
         with open_for_reading(self.catalog) as database:
-            return duplicates(database, [self.path(path) for path in paths], criteria, pairs=pairs)
+            asked = [self.path(path) for path in paths]
+            answer = duplicates(database, asked, criteria, pairs=pairs)
+            # Read while the catalog is open.
+            listed = None if answer.pairs is None else list(answer.pairs)
+            return replace(answer, groups=tuple(answer.groups), pairs=listed)
 
     def groups(self, *paths: str | bytes, criteria: Criteria | None = None) -> list[set[bytes]]:
         """The groups of ``dupes`` as sets of names."""

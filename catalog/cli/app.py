@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from catalog.cli import dupes, forget, index, problems, similar, status, verify
+from catalog.cli import dupes, explain, forget, index, problems, similar, status, verify
 from catalog.cli.options import CatalogOption, Common, QuietOption
 from catalog.errors import CatalogError, ExitCode
 from catalog.rendering.escaping import printable
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("index")(index.index)
 app.command("dupes")(dupes.dupes)
 app.command("similar")(similar.similar)
+app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("problems")(problems.problems)
 app.command("verify")(verify.verify)

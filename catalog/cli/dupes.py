@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
@@ -28,6 +29,7 @@ from catalog.queries.criteria import DUPLICATES_RADIUS, Criteria
 from catalog.rendering import look, nul, structured, table, text
 from catalog.rendering.bar import TerminalProgress
 from catalog.store.database import open_for_reading
+from catalog.workers.cores import cores
 
 
 def dupes(
@@ -67,10 +69,18 @@ def dupes(
     quiet = is_quiet(context, quiet)
     with (
         open_for_reading(catalog_path(context, catalog)) as database,
-        TerminalProgress(quiet=quiet) as progress,
+        ThreadPoolExecutor(cores()) as executor,
     ):
-        answer = duplicates(database, as_paths(paths), criteria, pairs=pairs, progress=progress)
-    _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
+        with TerminalProgress(quiet=quiet) as progress:
+            answer = duplicates(
+                database,
+                as_paths(paths),
+                criteria,
+                pairs=pairs,
+                progress=progress,
+                executor=executor,
+            )
+        _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
 
 
 def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool, remarks: bool) -> None:

@@ -25,6 +25,7 @@ from catalog.cli.options import (
 from catalog.model import HashKind
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, Criteria
 from catalog.rendering import look, nul, structured, text
+from catalog.rendering.bar import TerminalProgress
 from catalog.store.database import open_for_reading
 
 
@@ -54,14 +55,22 @@ def similar(
     criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
     from catalog.queries.similar import similar as find_similar  # with numpy
 
-    with open_for_reading(catalog_path(context, catalog)) as database:
+    quiet = is_quiet(context, quiet)
+    with (
+        open_for_reading(catalog_path(context, catalog)) as database,
+        TerminalProgress(quiet=quiet) as progress,
+    ):
         answer = find_similar(
-            database, as_paths([image])[0], as_paths(paths), criteria=criteria, limit=limit
+            database,
+            as_paths([image])[0],
+            as_paths(paths),
+            criteria=criteria,
+            limit=limit,
+            progress=progress,
         )
     if as_json:
         structured.write_json(structured.likeness(answer), look.for_programs(sys.stdout))
     elif print0:
         nul.write_matches(answer.matches, sys.stdout.buffer)
     else:
-        remarks = not is_quiet(context, quiet)
-        text.write_likeness(answer, look.for_people(sys.stdout), remarks=remarks)
+        text.write_likeness(answer, look.for_people(sys.stdout), remarks=not quiet)

@@ -1,26 +1,38 @@
 """Groups and pairs of the same picture.
 
-Everything is compared as contents, so that a thousand copies of one file are one value in
-the search; files come in again when groups are put together.
+Contents with equal hashes are one node of the search, so that a thousand copies of one file, or
+ten thousand blank pages, are one value in it; files come in when groups are put together. All
+that grows with the catalog is held as arrays: photos become records as they are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import combinations, islice, product
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import keeping
-from catalog.model import HASH_BITS, Duplicates, Group, HashKind, Kind, Match, Pair, Photo
+from catalog.model import Duplicates, HashKind, Pair
 from catalog.progress import SILENT, Phase, Progress
+from catalog.queries import ranking
 from catalog.queries.criteria import Criteria
+from catalog.queries.groups import Members, StoredGroups
 from catalog.queries.scope import Scope, scope_of
-from catalog.search.grouping import Edges, hold, stars
-from catalog.search.hamming import PairBlock, pairs_within
-from catalog.store import contents, photos
+from catalog.search.blocks import Plan, plan
+from catalog.search.grouping import Edges, Stars, hold, stars, stars_within
+from catalog.search.hamming import PairBlock
+from catalog.search.join import pairs_within
+from catalog.store import contents, hashes, holders
 from catalog.store.database import Database
+from catalog.store.hashes import HashTable
+from catalog.store.holders import Holders
+
+_WORTH_A_WORD: Final = 60.0  # seconds of searching on one core
+_PAIRS_AT_ONCE: Final = 2_000  # whose photos are looked up together
 
 
 def duplicates(
@@ -30,64 +42,44 @@ def duplicates(
     *,
     pairs: bool = False,
     progress: Progress = SILENT,
+    executor: Executor | None = None,
 ) -> Duplicates:
     """The groups of the same picture below ``paths`` (none: everywhere).
 
     With ``pairs``, also every pair of photos that matches, as brute force would find them.
+    ``executor`` searches, on threads. Groups and pairs are read as they are asked for, so
+    ``database`` and ``executor`` stay open for that long.
     """
     criteria = criteria or Criteria()
+    scope = scope_of(database, paths)
+    table = table_in(database, scope, criteria.hash, progress)
+    nodes = _Nodes.of(table, criteria)
     progress.start(Phase.SEARCHING)
-    with database.snapshot():
-        scope = scope_of(database, paths)
-        values = load_values(database, scope, criteria.hash, progress)
-        blocks = list(_close(values, criteria))
-        photos_of = _photos_of(database, scope, values, blocks)
-    groups = tuple(_groups(values, blocks, photos_of))
+    search = _Search.of(nodes, criteria, executor, progress)
+    edges = search.edges()
+    files = _files(database, scope, table, nodes, edges)
+    found = _Found.of(database, files, nodes.node_of(table, files), search, edges)
+    members = found.members()
     return Duplicates(
-        groups,
-        _pairs(values, blocks, photos_of) if pairs else None,
+        StoredGroups(database, members),
+        found.pairs(database) if pairs else None,
         last_scan_ns=scope.last_scan_ns,
         offline=scope.offline,
+        totals=members.totals,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """One hash of each content asked about, as arrays of one length n.
-
-    ``contents`` (int64, rising), ``hashes`` (uint64), ``flat`` (bool), ``files`` (int64: how
-    many photos hold the content).
-    """
-
-    contents: NDArray[np.int64]
-    hashes: NDArray[np.uint64]
-    flat: NDArray[np.bool_]
-    files: NDArray[np.int64]
-
-
-def load_values(
+def table_in(
     database: Database, scope: Scope, kind: HashKind, progress: Progress = SILENT
-) -> Values:
-    """The hashes of all contents in ``scope``."""
-    rows = list(photos.hashes(database, kind, scope.all_folders))
-    if scope.files:
-        asked = _asked_about(database, scope, rows)
-        rows = [row for row in rows if row.content in asked]
-    values = Values(
-        contents=np.array([row.content for row in rows], dtype=np.int64),
-        hashes=np.array([row.hash for row in rows], dtype=np.uint64),
-        flat=np.array([row.flat for row in rows], dtype=np.bool_),
-        files=np.array([row.files for row in rows], dtype=np.int64),
-    )
+) -> HashTable:
+    """The hashes of the contents that files in ``scope`` hold, and of some others perhaps."""
+    table = hashes.load(database, kind, progress)
+    if not scope.everything:
+        asked = holders.of_places(database, scope.folders, scope.files)
+        table = table.only(np.isin(table.contents, asked))
     if kind is HashKind.WHASH:
-        values.hashes[:] = _wavelet_hashes(database, values.contents, progress)
-    return values
-
-
-def _asked_about(database: Database, scope: Scope, rows: list[photos.HashRow]) -> set[int]:
-    """The contents of single files that were named, and of whole folders."""
-    every = [row.content for row in rows]
-    return {photo.content for photo in photos.with_contents(database, every, scope.holds)}
+        table.hashes[:] = _wavelet_hashes(database, table.contents, progress)
+    return table
 
 
 def _wavelet_hashes(
@@ -95,7 +87,7 @@ def _wavelet_hashes(
 ) -> NDArray[np.uint64]:
     from catalog.imaging.hashes import whash  # Pillow and PyWavelets, for those who ask
 
-    progress.start(Phase.SEARCHING, len(ids))
+    progress.start(Phase.HASHING, len(ids))
     found = np.zeros(len(ids), dtype=np.uint64)
     for position, pixels in enumerate(contents.signatures(database, ids.tolist())):
         found[position] = whash(np.frombuffer(pixels, dtype=np.uint8).reshape(1, -1))[0]
@@ -103,91 +95,179 @@ def _wavelet_hashes(
     return found
 
 
-def _close(values: Values, criteria: Criteria) -> Iterator[PairBlock]:
-    """Pairs of positions in ``values`` whose hashes are close enough."""
-    if criteria.radius is None:
-        return
-    usable = np.flatnonzero(~values.flat | criteria.flat)
-    for block in pairs_within(values.hashes[usable], criteria.radius):
-        yield PairBlock(usable[block.first], usable[block.second], block.distance)
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """Contents as nodes: those whose hashes may be compared share one where these are equal.
+
+    ``values`` (uint64, rising) are the hashes of the first nodes; each node after these is a
+    content that matches by its bytes only. ``node`` (int64) tells that of each content.
+    """
+
+    values: NDArray[np.uint64]
+    node: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, table: HashTable, criteria: Criteria) -> _Nodes:
+        usable = ~table.flat | criteria.flat
+        if criteria.radius is None:
+            usable[:] = False
+        node = np.empty(len(table), dtype=np.int64)
+        values, node[usable] = np.unique(table.hashes[usable], return_inverse=True)
+        node[~usable] = np.arange(len(values), len(values) + np.count_nonzero(~usable))
+        return cls(values, node)
+
+    @property
+    def count(self) -> int:
+        return int(self.node.max(initial=-1)) + 1
+
+    def node_of(self, table: HashTable, files: Holders) -> NDArray[np.int64]:
+        """The node of each file."""
+        return self.node[np.searchsorted(table.contents, files.content)]
 
 
-PhotosOf = dict[int, list[Photo]]  # position in the values -> its photos, the best to keep first
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The join over the values of all nodes."""
+
+    values: NDArray[np.uint64]
+    radius: int
+    plan: Plan
+    executor: Executor | None
+
+    @classmethod
+    def of(
+        cls, nodes: _Nodes, criteria: Criteria, executor: Executor | None, progress: Progress
+    ) -> _Search:
+        radius = criteria.radius or 0
+        chosen = plan(nodes.values, radius)
+        if chosen.seconds > _WORTH_A_WORD:
+            progress.note(_words(len(nodes.values), radius, chosen.seconds))
+        return cls(nodes.values, radius, chosen, executor)
+
+    def edges(self) -> Edges | None:
+        """All pairs of nodes; None where these are too many to hold."""
+        return hold(pairs_within(self.values, self.radius, self.executor, self.plan))
 
 
-def _photos_of(
-    database: Database, scope: Scope, values: Values, blocks: Iterable[PairBlock]
-) -> PhotosOf:
-    """The photos of every content that has copies or matches."""
-    involved = values.files > 1
-    for block in blocks:
-        involved[block.first] = True
-        involved[block.second] = True
-    positions = np.flatnonzero(involved)
-    place = {int(values.contents[position]): int(position) for position in positions}
-    found: PhotosOf = {}
-    for photo in photos.with_contents(database, list(place), scope.holds):
-        found.setdefault(place[photo.content], []).append(photo)
-    for some in found.values():
-        some.sort(key=keeping.rank_key)
-    return found
-
-
-def _groups(values: Values, blocks: list[PairBlock], photos_of: PhotosOf) -> list[Group]:
-    """Stars of contents as groups of photos, most bytes to win first."""
-    order = sorted(photos_of, key=lambda position: keeping.rank_key(photos_of[position][0]))
-    rank = np.full(len(values.contents), -1, dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    rest = np.flatnonzero(rank < 0)
-    rank[rest] = np.arange(len(order), len(order) + len(rest))
-    edges = hold(blocks, sum(map(len, blocks)))
-    assert isinstance(edges, Edges)
-    found = stars(rank, edges)
-    members: dict[int, list[int]] = {
-        int(centre): positions.tolist() for centre, positions in found.groups()
-    }
-    groups = []
-    for position in order:
-        if found.centre[position] == position:
-            near = [(other, int(found.distance[other])) for other in members.get(position, [])]
-            group = _group(position, near, photos_of)
-            if group is not None:
-                groups.append(group)
-    return sorted(groups, key=lambda group: (-group.reclaimable, group.keep.path))
-
-
-def _group(centre: int, near: list[tuple[int, int]], photos_of: PhotosOf) -> Group | None:
-    """One star; None where all its photos are names of one file."""
-    keep, *copies = photos_of[centre]
-    matches = [_match(keep, copy, 0, Kind.IDENTICAL) for copy in copies]
-    for position, distance in near:
-        matches += [_match(keep, photo, distance, Kind.HASH) for photo in photos_of[position]]
-    others = [match.photo for match in matches if not match.same_file]
-    if not others:
-        return None
-    return Group(keep, keeping.reason(keep, others), tuple(matches))
-
-
-def _match(keep: Photo, photo: Photo, distance: int, kind: Kind) -> Match:
-    return Match(
-        photo,
-        kind,
-        distance,
-        score=1 - distance / HASH_BITS,
-        same_file=photo.file == keep.file,
+def _words(count: int, radius: int, seconds: float) -> str:
+    minutes = seconds / 60
+    time = f"{minutes:,.0f} minutes" if minutes < 120 else f"{minutes / 60:,.0f} hours"
+    return (
+        f"comparing {count:,} different hashes within {radius} bits takes about {time} of one "
+        "core; a smaller --radius is faster"
     )
 
 
-def _pairs(values: Values, blocks: list[PairBlock], photos_of: PhotosOf) -> Iterator[Pair]:
-    for position in np.flatnonzero(values.files > 1).tolist():
-        some = photos_of.get(position, [])
-        for number, first in enumerate(some):
-            for second in some[number + 1 :]:
-                yield Pair(first, second, 0)
-    for block in blocks:
-        for one, other, distance in zip(
-            block.first.tolist(), block.second.tolist(), block.distance.tolist(), strict=True
-        ):
-            for first in photos_of[one]:
-                for second in photos_of[other]:
-                    yield Pair(first, second, distance)
+def _files(
+    database: Database, scope: Scope, table: HashTable, nodes: _Nodes, edges: Edges | None
+) -> Holders:
+    """The files of all contents that can stand in a group or a pair."""
+    involved = np.bincount(nodes.node, minlength=nodes.count) > 1
+    if edges is None:
+        involved[: len(nodes.values)] = True
+    else:
+        involved[edges.first] = True
+        involved[edges.second] = True
+    copied = np.isin(table.contents, holders.held_several_times(database))
+    files = holders.of_contents(database, table.contents[involved[nodes.node] | copied])
+    if scope.everything:
+        return files
+    return holders.among(database, files, scope.folders, scope.files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The files, the one to keep first, and the nodes they are in.
+
+    ``files`` are in order of rank; ``node`` (int64) is that of each, among the nodes that files
+    of the answer hold, ``values`` the hash of each such node that has one to compare.
+    """
+
+    files: Holders
+    node: NDArray[np.int64]
+    values: NDArray[np.uint64]
+    search: _Search
+    edges: Edges | None
+
+    @classmethod
+    def of(
+        cls,
+        database: Database,
+        files: Holders,
+        node: NDArray[np.int64],
+        search: _Search,
+        edges: Edges | None,
+    ) -> _Found:
+        order = ranking.order(database, files)
+        files, node = files.only(order), node[order]
+        present, node = np.unique(node, return_inverse=True)
+        values = search.values[present[: np.searchsorted(present, len(search.values))]]
+        return cls(files, node, values, search, _among(edges, present, len(search.values)))
+
+    def members(self) -> Members:
+        """The files of all groups, group by group."""
+        if not len(self.files):
+            return Members.none()
+        found = self._stars()
+        # The first file of a centre is the best of its star, as files are in order of rank.
+        centre = found.centre[self.node]
+        return Members.of(self.files, centre, found.distance[self.node])
+
+    def _stars(self) -> Stars:
+        _, first_file = np.unique(self.node, return_index=True)
+        rank = np.empty(len(first_file), dtype=np.int64)
+        rank[np.argsort(first_file)] = np.arange(len(first_file))
+        if self.edges is not None:
+            return stars(rank, self.edges)
+        count = len(self.values)
+        among = np.argsort(np.argsort(rank[:count]))
+        close = stars_within(self.values, self.search.radius, among, self.search.executor)
+        alone = np.arange(count, len(rank))
+        return Stars(
+            np.concatenate((close.centre, alone)),
+            np.concatenate((close.distance, np.zeros(len(alone), dtype=np.uint8))),
+        )
+
+    def pairs(self, database: Database) -> Iterator[Pair]:
+        """Every pair of files that matches: equal hashes first."""
+        places = self._places()
+        while some := list(islice(places, _PAIRS_AT_ONCE)):
+            rows = {file for first, second, _ in some for file in (first, second)}
+            photos = holders.records(database, [int(self.files.photo[row]) for row in rows])
+            for first, second, distance in some:
+                one = photos.get(int(self.files.photo[first]))
+                other = photos.get(int(self.files.photo[second]))
+                if one is not None and other is not None:  # both are still there
+                    yield Pair(one, other, distance)
+
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        by_node = np.argsort(self.node, kind="stable")
+        begins = np.searchsorted(self.node[by_node], np.arange(self.node.max(initial=-1) + 2))
+        for node in np.flatnonzero(np.diff(begins) > 1).tolist():
+            inside = by_node[begins[node] : begins[node + 1]].tolist()
+            yield from ((one, other, 0) for one, other in combinations(inside, 2))
+        for first, second, distance in self._node_pairs():
+            ours = by_node[begins[first] : begins[first + 1]].tolist()
+            theirs = by_node[begins[second] : begins[second + 1]].tolist()
+            yield from ((one, other, distance) for one, other in product(ours, theirs))
+
+    def _node_pairs(self) -> Iterator[tuple[int, int, int]]:
+        stream: Iterator[Edges | PairBlock]
+        if self.edges is not None:
+            stream = iter([self.edges])
+        else:
+            stream = pairs_within(self.values, self.search.radius, self.search.executor)
+        for some in stream:
+            columns = (some.first, some.second, some.distance)
+            yield from zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _among(edges: Edges | None, present: NDArray[np.int64], values: int) -> Edges | None:
+    """The edges between nodes that are present, told by their number among these."""
+    if edges is None:
+        return None
+    number = np.full(max(values, int(present.max(initial=-1)) + 1), -1, dtype=np.int32)
+    number[present] = np.arange(len(present))
+    first, second = number[edges.first], number[edges.second]
+    both = (first >= 0) & (second >= 0)
+    return Edges(first[both], second[both], edges.distance[both])

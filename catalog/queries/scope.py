@@ -26,6 +26,7 @@ class Scope:
     files: frozenset[tuple[int, bytes]]
     offline: tuple[tuple[bytes, str], ...]
     last_scan_ns: int | None  # the oldest of the roots asked about; None: one was never whole
+    everything: bool = False  # no file of the catalog is left out
 
     def holds(self, folder: int, name: bytes) -> bool:
         """Whether the file at this place is asked about."""
@@ -55,6 +56,7 @@ def scope_of(database: Database, paths: Sequence[bytes] = (), *, offline: bool =
         files=frozenset((folder, name) for folder, name in files if folder not in hidden),
         offline=tuple((node.path, why) for node, why in away if node.id in wanted),
         last_scan_ns=_oldest_scan(database, tree, wanted | {folder for folder, _ in files}),
+        everything=not paths and not hidden,
     )
 
 

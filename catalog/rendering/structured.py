@@ -19,18 +19,22 @@ from typing import Any, TextIO, TypeAlias
 
 from catalog.model import (
     Duplicates,
+    Explanation,
     Group,
     Kind,
     Likeness,
     Match,
     Pair,
     Photo,
+    Picture,
     Problem,
     RootState,
+    Standing,
     Status,
     Summary,
     Verification,
 )
+from catalog.rendering import explanation as words
 from catalog.rendering import human
 from catalog.rendering.escaping import UNSAFE, exact_text, json_path
 
@@ -143,6 +147,35 @@ def verification(answer: Verification) -> Object:
     }
 
 
+def explanation(answer: Explanation) -> Object:
+    """What ``explain --json`` says. ``radius`` is null where only equal bytes were asked for."""
+    kind = answer.decided_by.kind
+    return {
+        "format": FORMAT,
+        "first": _picture(answer.first, answer.first_standing),
+        "second": _picture(answer.second, answer.second_standing),
+        "identical": answer.identical,
+        "same_file": answer.same_file,
+        "distances": {name.value: bits for name, bits in answer.distances.items()},
+        "matched": answer.matched,
+        "kind": None if kind is None else kind.value,
+        "hash": answer.asked.hash.value,
+        "radius": answer.asked.radius,
+        "no_verify": answer.asked.flat,
+        "decided_by": answer.decided_by.value,
+        "explanation": words.reason(answer),
+        "would_change": [
+            {
+                "options": words.options(setting),
+                "matched": not answer.matched,
+                "explanation": words.change(answer, setting),
+            }
+            for setting in answer.would_change
+        ],
+        "notes": words.notes(answer),
+    }
+
+
 def write_json(whole: Mapping[str, Any], stream: TextIO) -> None:
     """One object on one line."""
     stream.write(encoded(whole) + "\n")
@@ -227,6 +260,25 @@ def _photo(photo: Photo) -> Object:
         "camera": photo.camera,
         "flat": photo.flat,
         "frames": photo.frames,
+    }
+
+
+def _picture(picture: Picture, standing: Standing) -> Object:
+    return {
+        **json_path(picture.path),
+        "size": picture.size,
+        "width": picture.width,
+        "height": picture.height,
+        "mtime": moment(picture.mtime_ns),
+        "mtime_ns": picture.mtime_ns,
+        "taken_at": picture.taken_at,
+        "format": picture.format,
+        "camera": picture.camera,
+        "flat": picture.flat,
+        "frames": picture.frames,
+        "recipe": picture.recipe,
+        "standing": standing.value,
+        "read": picture.file is None,
     }
 
 

@@ -62,16 +62,23 @@ def _pairs_in_tile(values: NDArray[np.uint64], radius: int, top: int, left: int)
 
 
 def nearest(
-    values: NDArray[np.uint64], query: int, radius: int, limit: int | None = None
+    values: NDArray[np.uint64],
+    query: int,
+    radius: int,
+    among: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Positions and distances of the ``values`` within ``radius`` bits of ``query``.
 
-    Best first, equal distances by position; at most ``limit`` of them.
+    Best first, equal distances by position. ``among`` (shape of ``values``) is true where a
+    value may be taken; None: everywhere.
     """
     distances = np.bitwise_count(values ^ np.uint64(query))
-    positions = np.flatnonzero(distances <= radius)
+    near = distances <= radius
+    if among is not None:
+        near &= among
+    positions = np.flatnonzero(near)
     found = distances[positions]
-    order = np.argsort(found, kind="stable")[:limit]
+    order = np.argsort(found, kind="stable")
     return positions[order], found[order]
 
 

@@ -7,20 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from catalog.model import Failure, HashKind, Photo, Problem, Reason, Recipe, Stamp
-from catalog.store.contents import unsigned64
+from catalog.model import Failure, Photo, Problem, Reason, Recipe, Stamp
 from catalog.store.database import Database, Row, Writer
 from catalog.store.folders import Places
 
 _IN_ONE_QUERY: Final = 500  # ids; SQLite takes 32,766 parameters, memory likes fewer
-
-# A wavelet hash is made from the signature when it is asked for, so it has no column.
-_HASH_COLUMN: Final = {
-    HashKind.PHASH: "phash",
-    HashKind.DHASH: "dhash",
-    HashKind.AHASH: "ahash",
-    HashKind.WHASH: "0",
-}
 
 # name, size, mtime_ns, ctime_ns, inode: one file of a listing as a plain tuple
 Listed = tuple[bytes, int, int, int, int]
@@ -318,7 +309,7 @@ def rows(database: Database, photos: Sequence[int]) -> Iterator[PhotoRow]:
 
 
 _PHOTO: Final = (
-    "SELECT photo.folder, photo.name, photo.size, mtime_ns, ctime_ns, photo.inode, "
+    "SELECT photo.id, photo.folder, photo.name, photo.size, mtime_ns, ctime_ns, photo.inode, "
     "folder.filesystem, content.id, digest, format, width, height, orientation, taken_at, "
     "camera, flat, frames FROM photo "
     "JOIN folder ON folder.id = photo.folder JOIN content ON content.id = photo.content "
@@ -335,8 +326,16 @@ def with_contents(
         some = contents[start : start + _IN_ONE_QUERY]
         marks = ",".join("?" * len(some))
         for row in database.rows(f"{_PHOTO} AND photo.content IN ({marks})", some):
-            if wanted(row[0], row[1]):
-                yield _photo(row, places)
+            if wanted(row[1], row[2]):
+                yield _photo(row[1:], places)
+
+
+def by_id(database: Database, photos: Sequence[int]) -> Iterator[tuple[int, Photo]]:
+    """Those of these files that are there and hold a content, with their ids."""
+    places = Places(database)
+    ids = json.dumps(list(photos))
+    for row in database.rows(f"{_PHOTO} AND photo.id IN (SELECT value FROM json_each(?))", (ids,)):
+        yield row[0], _photo(row[1:], places)
 
 
 def _photo_row(row: Row) -> PhotoRow:
@@ -389,28 +388,3 @@ def count_problems(database: Database, folders: Sequence[int]) -> int:
 def any_problems(database: Database) -> bool:
     """Whether any file could not be read."""
     return database.value("SELECT 1 FROM problem LIMIT 1") is not None
-
-
-@dataclass(frozen=True, slots=True)
-class HashRow:
-    """One content with one of its hashes, unsigned, and how many files hold it."""
-
-    content: int
-    hash: int
-    flat: bool
-    files: int
-
-
-def hashes(database: Database, kind: HashKind, scope: Sequence[int]) -> Iterator[HashRow]:
-    """The contents that present photos of these folders hold, by content id.
-
-    Problems have no content, so what could not be read is in no answer.
-    """
-    for content, value, flat, files in database.stream(
-        f"SELECT content.id, {_HASH_COLUMN[kind]}, flat, count(*) "
-        "FROM photo JOIN content ON content.id = photo.content "
-        "WHERE missing_since IS NULL AND folder IN (SELECT value FROM json_each(?)) "
-        "GROUP BY content.id",
-        (json.dumps(list(scope)),),
-    ):
-        yield HashRow(content, unsigned64(value), bool(flat), files)

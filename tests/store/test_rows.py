@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from catalog.errors import Busy, CatalogError
 from catalog.model import Failure, HashKind, Reason, Recipe, Stamp, signed64
-from catalog.store import contents, folders, locks, photos
+from catalog.store import contents, folders, hashes, holders, locks, photos
 from catalog.store import settings as stored
 from catalog.store.contents import unsigned64
 from catalog.store.database import Database, open_for_writing
@@ -48,8 +48,8 @@ def test_r25_hashes_and_stamps_round_trip_through_the_file(
         with open_for_writing(path) as database:
             folder = root(database)
             with database.writing() as writer:
-                for number, hashes in enumerate(every):
-                    content = contents.save(writer, fingerprint(number, Values(*hashes)))
+                for number, three in enumerate(every):
+                    content = contents.save(writer, fingerprint(number, Values(*three)))
                     stamp = Stamp(number, *(signed64(data.draw(ANY)) for _ in range(3)))
                     stamps.append(stamp)
                     photos.put(writer, folder, b"%d" % number, stamp, content, again=False)
@@ -57,12 +57,13 @@ def test_r25_hashes_and_stamps_round_trip_through_the_file(
             rows = {row.name: row for row in photos.in_folder(database, folder)}
             assert [rows[b"%d" % n].stamp for n in range(len(every))] == stamps
             for position, kind in enumerate((HashKind.PHASH, HashKind.DHASH, HashKind.AHASH)):
-                found = {row.content: row.hash for row in photos.hashes(database, kind, [folder])}
-                for number, hashes in enumerate(every):
+                table = hashes.load(database, kind)
+                found = dict(zip(table.contents.tolist(), table.hashes.tolist(), strict=True))
+                for number, three in enumerate(every):
                     content = rows[b"%d" % number].content
                     assert content is not None
-                    assert found[content] == hashes[position]
-                    assert contents.hash_of(database, content, kind) == hashes[position]
+                    assert found[content] == three[position]
+                    assert contents.hash_of(database, content, kind) == three[position]
             inodes = [stamp.inode for stamp in stamps]
             assert {row.id for row in photos.by_inode(database, inodes)} == {
                 row.id for row in rows.values()
@@ -116,7 +117,7 @@ def test_r8_a_problem_has_no_content_and_a_photo_no_problem(database: Database) 
         photo = photos.put(writer, folder, b"1", stamp_of(1), None, again=False)
         photos.put_problem(writer, photo, Failure(Reason.DAMAGED, "why"), "decoder 1")
     assert photos.count_problems(database, [folder]) == 1
-    assert list(photos.hashes(database, HashKind.PHASH, [folder])) == []
+    assert holders.of_places(database, [folder], []).tolist() == []
     with database.writing() as writer:
         photos.put(writer, folder, b"1", stamp_of(2), content, again=False)
     assert photos.count_problems(database, [folder]) == 0

@@ -1,0 +1,65 @@
+"""imgcat explain"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+
+from catalog.cli.options import (
+    CatalogOption,
+    HashOption,
+    JsonOption,
+    NoVerifyOption,
+    QuietOption,
+    RadiusOption,
+    SimilarityOption,
+    as_paths,
+    catalog_path,
+    is_quiet,
+    radius_in_bits,
+)
+from catalog.errors import CatalogAbsent, UsageError
+from catalog.model import HashKind
+from catalog.queries.criteria import DUPLICATES_RADIUS, Criteria
+from catalog.rendering import explanation, look, structured
+from catalog.store.database import open_for_reading
+
+
+def explain(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="A", help="A picture, in the catalog or not.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The one to compare it with.")],
+    exact: Annotated[bool, typer.Option("--exact", help="As dupes --exact compares.")] = False,
+    hash_kind: HashOption = None,
+    radius: RadiusOption = None,
+    similarity: SimilarityOption = None,
+    no_verify: NoVerifyOption = False,
+    as_json: JsonOption = False,
+    catalog: CatalogOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Show why two pictures match or not, as dupes with the same options compares them."""
+    if exact:
+        if hash_kind or radius is not None or similarity is not None or no_verify:
+            raise UsageError("--exact compares bytes, so it takes no option about hashes")
+        criteria = Criteria(radius=None)
+    else:
+        bits = radius_in_bits(radius, similarity, DUPLICATES_RADIUS)
+        criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
+    from catalog.queries.explain import explain as find_out  # with numpy
+
+    one, other = as_paths([first, second])
+    with contextlib.ExitStack() as opened:
+        try:
+            database = opened.enter_context(open_for_reading(catalog_path(context, catalog)))
+        except CatalogAbsent:
+            database = None  # two files can be compared without one, and the answer says so
+        answer = find_out(database, one, other, criteria)
+    if as_json:
+        structured.write_json(structured.explanation(answer), look.for_programs(sys.stdout))
+    else:
+        remarks = not is_quiet(context, quiet)
+        explanation.write_explanation(answer, look.for_people(sys.stdout), remarks=remarks)
