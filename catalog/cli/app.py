@@ -6,36 +6,58 @@ import os
 import signal
 import sys
 import traceback
+from importlib import import_module
 from types import FrameType
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from catalog.cli import dupes, explain, forget, index, problems, similar, status, verify
 from catalog.cli.options import CatalogOption, Common, QuietOption
 from catalog.errors import CatalogError, ExitCode
 from catalog.rendering.escaping import printable
 
 _BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a process that SIGPIPE ended
 
-app = typer.Typer(
-    name="imgcat",
-    help="A catalog of all your pictures that always knows which ones are the same.",
-    invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+# Each is the one function of its module that has the module's name.
+_COMMANDS = (
+    "index",
+    "dupes",
+    "similar",
+    "explain",
+    "status",
+    "problems",
+    "verify",
+    "forget",
 )
-app.command("index")(index.index)
-app.command("dupes")(dupes.dupes)
-app.command("similar")(similar.similar)
-app.command("explain")(explain.explain)
-app.command("status")(status.status)
-app.command("problems")(problems.problems)
-app.command("verify")(verify.verify)
-app.command("forget")(forget.forget)
+
+
+def _app(arguments: list[str]) -> typer.Typer:
+    """The commands that these arguments can mean; all of them where none is named.
+
+    What only other commands need is not imported: starting is half the time of a question.
+    """
+    app = typer.Typer(
+        name="imgcat",
+        help="A catalog of all your pictures that always knows which ones are the same.",
+        invoke_without_command=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(common)
+    for name in _named(arguments) or _COMMANDS:
+        app.command(name)(getattr(import_module(f"catalog.cli.{name}"), name))
+    return app
+
+
+def _named(arguments: list[str]) -> list[str]:
+    if arguments[:1] == ["--version"]:
+        return ["status"]  # any one: it is not run
+    if arguments[:1] in (["-h"], ["--help"]):
+        return []
+    return [name for name in _COMMANDS if name in arguments]
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,7 +68,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def common(
     context: typer.Context,
     catalog: CatalogOption = None,
@@ -105,7 +126,7 @@ def _invoke(arguments: list[str]) -> object:
 
     Typer's own main would make a silent exit of Ctrl-C, and of a closed pipe.
     """
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(_app(arguments))
     try:
         with command.make_context("imgcat", list(arguments)) as context:
             return command.invoke(context)

@@ -24,6 +24,7 @@ from catalog.cli.options import (
 )
 from catalog.model import HashKind
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, Criteria
+from catalog.queries.picture import asked_about
 from catalog.rendering import look, nul, structured, text
 from catalog.rendering.bar import TerminalProgress
 from catalog.store.database import open_for_reading
@@ -53,16 +54,20 @@ def similar(
     only_one(json=as_json, print0=print0)
     bits = radius_in_bits(radius, similarity, SIMILAR_RADIUS)
     criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
-    from catalog.queries.similar import similar as find_similar  # with numpy
-
     quiet = is_quiet(context, quiet)
+    (asked,) = as_paths([image])
     with (
         open_for_reading(catalog_path(context, catalog)) as database,
         TerminalProgress(quiet=quiet) as progress,
+        asked_about(database, [asked]) as pictures,
     ):
-        answer = find_similar(
+        # The picture is being read in a process of its own while numpy is imported here.
+        from catalog.queries.similar import similar_to
+
+        answer = similar_to(
             database,
-            as_paths([image])[0],
+            lambda: pictures()[0],
+            asked,
             as_paths(paths),
             criteria=criteria,
             limit=limit,

@@ -56,6 +56,14 @@ def is_flat(signature: Image.Image) -> bool:
     return ImageStat.Stat(signature).stddev[0] < FLAT_DEVIATION
 
 
+def follows(signature: bytes, hash_: int, flat: bool) -> bool:
+    """Whether this pHash and this flatness are those of the picture with this signature."""
+    if len(signature) != SIGNATURE_SIDE**2:
+        return False
+    image = Image.frombytes("L", (SIGNATURE_SIDE, SIGNATURE_SIDE), signature)
+    return phash(image) == hash_ and is_flat(image) == flat
+
+
 def whash(signatures: Signatures) -> Hashes:
     """ImageHash's wavelet hash of each signature: (N, SIGNATURE_SIDE**2) uint8 -> (N,) uint64.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from catalog.errors import CatalogError, UsageError
 from catalog.model import Fingerprint, HashKind, Picture, Reading, Reason, Recipe, SameBytes, Stamp
@@ -18,11 +17,21 @@ from catalog.store.photos import PhotoRow
 def pictures_at(
     database: Database | None, paths: Sequence[bytes], *, gone: bool = False
 ) -> list[Picture]:
-    """The pictures at ``paths``, in their order. All that must be read are read in one run.
+    """The pictures at ``paths``, as ``asked_about`` gives them."""
+    with asked_about(database, paths, gone=gone) as pictures:
+        return pictures()
 
-    Without a catalog, all of them. With ``gone``, one that the catalog has and the disk has
-    not is given as it was. Raises UsageError where there is no file, CatalogError where it
-    cannot be read as a picture.
+
+@contextlib.contextmanager
+def asked_about(
+    database: Database | None, paths: Sequence[bytes], *, gone: bool = False
+) -> Iterator[Callable[[], list[Picture]]]:
+    """A function that gives the pictures at ``paths``, in their order.
+
+    Those that must be read are on their way to a process of their own when the block begins;
+    without a catalog, all of them. With ``gone``, one that the catalog has and the disk has
+    not is given as it was. Raises UsageError where there is no file; the function raises
+    CatalogError where one cannot be read as a picture.
     """
     real = [os.path.realpath(path) for path in paths]
     found: dict[int, Picture] = {}
@@ -34,10 +43,15 @@ def pictures_at(
         if row is None or (row.again and os.path.lexists(path)):
             to_read[number] = row.digest if row is not None else None
     recipe = settings.recipe(database) if database is not None else Recipe.REDUCED
-    for number, reading in _readings(real, paths, to_read, recipe).items():
-        if not isinstance(reading.outcome, SameBytes):
-            found[number] = _as_read(reading, real[number], paths[number])
-    return [found[number] for number in range(len(paths))]
+    with _readings(real, paths, to_read, recipe) as readings:
+
+        def pictures() -> list[Picture]:
+            for number, reading in readings:
+                if not isinstance(reading.outcome, SameBytes):
+                    found[number] = _as_read(reading, real[number], paths[number])
+            return [found[number] for number in range(len(paths))]
+
+        yield pictures
 
 
 def row_of(database: Database, real: bytes) -> PhotoRow | None:
@@ -49,6 +63,8 @@ def row_of(database: Database, real: bytes) -> PhotoRow | None:
 def hash_of(picture: Picture, kind: HashKind) -> int:
     """One hash of the picture. A wavelet hash is made here and now, and slow to import."""
     if kind is HashKind.WHASH:
+        import numpy as np
+
         from catalog.imaging.hashes import whash
 
         return int(whash(np.frombuffer(picture.signature, dtype=np.uint8).reshape(1, -1))[0])
@@ -96,21 +112,30 @@ def _stored(database: Database, row: PhotoRow, real: bytes) -> Picture:
     )
 
 
+@contextlib.contextmanager
 def _readings(
     real: Sequence[bytes],
     paths: Sequence[bytes],
     to_read: Mapping[int, bytes | None],
     recipe: Recipe,
-) -> dict[int, Reading]:
+) -> Iterator[Iterator[tuple[int, Reading]]]:
     """The files with these numbers, read in one process.
 
     Not in this one: a picture may come from anywhere, and may be made to hurt.
     """
     if not to_read:
-        return {}
+        yield iter(())
+        return
     from catalog.imaging.reading import warm_up
     from catalog.indexing.reading import read_numbered
-    from catalog.workers.pool import Lost, Task, run_all
+    from catalog.workers.pool import Lost, Task, running
+
+    def readings() -> Iterator[tuple[int, Reading]]:
+        for (number, *_), result in results:
+            if isinstance(result, Lost):
+                name = shown(paths[number])
+                raise CatalogError(f"{name} cannot be read: {result.reason} ({result.detail})")
+            yield number, result
 
     tasks = []
     for number, digest in to_read.items():
@@ -119,14 +144,8 @@ def _readings(
         except OSError:
             raise UsageError(f"there is no file {shown(paths[number])}") from None
         tasks.append(Task((number, real[number], recipe, digest), size))
-    readings = {}
-    results = list(run_all(read_numbered, tasks, jobs=1, warm_up=warm_up))
-    for (number, *_), result in results:
-        if isinstance(result, Lost):
-            name = shown(paths[number])
-            raise CatalogError(f"{name} cannot be read: {result.reason} ({result.detail})")
-        readings[number] = result
-    return readings
+    with running(read_numbered, tasks, jobs=1, warm_up=warm_up) as results:
+        yield readings()
 
 
 def _as_read(reading: Reading, real: bytes, path: bytes) -> Picture:

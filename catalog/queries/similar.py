@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from catalog.progress import SILENT, Progress
 from catalog.queries import ranking
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, Criteria
 from catalog.queries.duplicates import table_in
-from catalog.queries.picture import hash_of, pictures_at
+from catalog.queries.picture import asked_about, hash_of
 from catalog.queries.scope import Scope, scope_of
 from catalog.search.hamming import nearest
 from catalog.store import contents, holders
@@ -35,10 +35,33 @@ def similar(
     Raises UsageError where ``image`` is no file, CatalogError where it cannot be read as a
     picture.
     """
+    with asked_about(database, [image]) as pictures:
+        return similar_to(
+            database,
+            lambda: pictures()[0],
+            image,
+            paths,
+            criteria=criteria,
+            limit=limit,
+            progress=progress,
+        )
+
+
+def similar_to(
+    database: Database,
+    asked: Callable[[], Picture],
+    image: bytes,
+    paths: Sequence[bytes] = (),
+    *,
+    criteria: Criteria | None = None,
+    limit: int | None = SIMILAR_LIMIT,
+    progress: Progress = SILENT,
+) -> Likeness:
+    """As ``similar``, for a picture that is still being read: ``asked`` waits for it."""
     criteria = criteria or Criteria(radius=SIMILAR_RADIUS)
     scope = scope_of(database, paths)
-    (picture,) = pictures_at(database, [image])
     table = table_in(database, scope, criteria.hash, progress)
+    picture = asked()
     matches: list[Match] = []
     for distance, near in _rings(database, picture, table, criteria):
         room = None if limit is None else limit - len(matches)

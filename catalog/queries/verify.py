@@ -1,7 +1,8 @@
 """Read every byte again, and say what is not as the catalog has it. Repairs nothing.
 
 Stamps miss what happens below them: a failing disk, a write through a memory map, a change
-within the grain of a coarse clock. Only reading finds those.
+within the grain of a coarse clock. Only reading finds those. The catalog's own disk can fail as
+well: SQLite checks its pages, and each pHash must follow from the signature stored beside it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,24 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 
+from catalog.imaging.hashes import follows
 from catalog.imaging.reading import warm_up
 from catalog.indexing.reading import read_numbered
 from catalog.model import Drift, Failure, Reading, Reason, Recipe, SameBytes, Verification
 from catalog.progress import SILENT, Phase, Progress
 from catalog.queries.scope import scope_of
-from catalog.store import photos, settings
+from catalog.store import hashes, photos, settings
+from catalog.store.contents import evidence
 from catalog.store.database import Database
 from catalog.store.folders import Places
 from catalog.store.photos import PhotoRow
 from catalog.workers.pool import Lost, Task, run_all
 
 _SILENT_CHANGE = "its bytes changed, and its size and times did not"
+_WRONG_HASH = (
+    "the catalog's own hash of it is damaged: 'imgcat forget' this file, and index it again"
+)
+_WRONG_COPY = "the copy of its hashes in the cache folder was wrong, and is made anew when needed"
 
 
 def verify(
@@ -41,6 +48,8 @@ def verify(
     begun = time.monotonic()
     progress.start(Phase.CHECKING)
     fault = database.fault()
+    if fault is None and hashes.copy_differs(database):
+        fault = _WRONG_COPY
     scope = scope_of(database, paths)
     chosen = _sampled(photos.ids_with_content(database, scope.holds), sample)
     progress.start(Phase.VERIFYING, len(chosen))
@@ -56,6 +65,8 @@ def verify(
             checked += 1
             if not isinstance(reading.outcome, SameBytes):
                 drifted.append(Drift(path, _why(reading)))
+            elif row.content is not None and not follows(*evidence(database, row.content)):
+                drifted.append(Drift(path, _WRONG_HASH))
     except KeyboardInterrupt:
         interrupted = True
     drifted.sort(key=lambda drift: drift.path)

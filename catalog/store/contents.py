@@ -78,6 +78,17 @@ def signatures(database: Database, contents: Iterable[int]) -> Iterator[bytes]:
         yield database.value("SELECT pixels FROM signature WHERE content = ?", (content,))
 
 
+def evidence(database: Database, content: int) -> tuple[bytes, int, bool]:
+    """Signature, pHash and flatness of a content; an empty signature where it is gone."""
+    rows = database.rows(
+        "SELECT ifnull(pixels, x''), phash, flat FROM content "
+        "LEFT JOIN signature ON signature.content = content.id WHERE id = ?",
+        (content,),
+    )
+    pixels, value, flat = rows[0] if rows else (b"", 0, 0)
+    return pixels, unsigned64(value), bool(flat)
+
+
 def hash_of(database: Database, content: int, kind: HashKind) -> int:
     """One stored hash of a content, unsigned. A wavelet hash is not stored."""
     return unsigned64(

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import multiprocessing
 import os
 import signal
+import sys
+import types
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.popen_spawn_posix import Popen
+from multiprocessing.process import BaseProcess
 from typing import Any, Final, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -70,12 +74,52 @@ def run_all(
     ``function`` and ``warm_up`` are importable by name. ``tasks`` is read only as far ahead as
     keeps the processes busy. Leaving the iterator early ends the processes.
     """
+    with running(function, tasks, jobs=jobs, warm_up=warm_up, time_limit=time_limit) as results:
+        yield from results
+
+
+@contextlib.contextmanager
+def running(
+    function: Callable[[Item], Result],
+    tasks: Iterable[Task[Item]],
+    *,
+    jobs: int,
+    warm_up: Callable[[], None] | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> Iterator[Iterator[tuple[Item, Result | Lost]]]:
+    """As ``run_all``, with the processes on their way before the first result is asked for.
+
+    They are ended with the block.
+    """
     with _environment(_ONE_THREAD):
-        run = _Run(function, jobs, warm_up, time_limit)
+        run = _Run(function, jobs, warm_up, time_limit, tasks)
         try:
-            yield from run.results(tasks)
+            run.fill()
+            yield run.results()
         finally:
             run.end()
+
+
+class _Worker(SpawnProcess):
+    """A new Python that does not import the program's main module again.
+
+    It needs nothing of it, and a script that uses the catalog would run a second time.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802  (multiprocessing's own name)
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            return Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    """How processes are started. A forked child would inherit connections, locks and threads."""
+
+    Process = _Worker
 
 
 class _Run(Generic[Item, Result]):
@@ -87,7 +131,10 @@ class _Run(Generic[Item, Result]):
         jobs: int,
         warm_up: Callable[[], None] | None,
         time_limit: float,
+        tasks: Iterable[Task[Item]],
     ) -> None:
+        self._batches = _batches(tasks)
+        self._more = True
         self._function = function
         self._jobs = jobs
         self._warm_up = warm_up
@@ -99,18 +146,21 @@ class _Run(Generic[Item, Result]):
         self._restarts = 0
         self._pool = self._new_pool()
 
-    def results(self, tasks: Iterable[Task[Item]]) -> Iterator[tuple[Item, Result | Lost]]:
-        batches = _batches(tasks)
-        more = True
-        while more or self._flying or self._alone:
-            while self._alone and len(self._flying) < self._room:
-                self._launch([self._alone.popleft()])
-            while more and len(self._flying) < self._room:
-                batch = next(batches, None)
-                if batch is None:
-                    more = False
-                else:
-                    self._launch(batch)
+    def fill(self) -> None:
+        """Give the processes as many batches as they are to hold."""
+        while self._alone and len(self._flying) < self._room:
+            self._launch([self._alone.popleft()])
+        while self._more and len(self._flying) < self._room:
+            batch = next(self._batches, None)
+            if batch is None:
+                self._more = False
+            else:
+                self._launch(batch)
+
+    def results(self) -> Iterator[tuple[Item, Result | Lost]]:
+        """Each item with what became of it, as they are done."""
+        while self._more or self._flying or self._alone:
+            self.fill()
             if self._flying:
                 yield from self._landed()
 
@@ -128,8 +178,7 @@ class _Run(Generic[Item, Result]):
             max_workers=self._jobs,
             initializer=confine,
             initargs=(os.getpid(), self._warm_up),
-            # A forked child would inherit SQLite connections, locks and threads.
-            context=multiprocessing.get_context("spawn"),
+            context=_Context(),
         )
 
     def _launch(self, batch: list[Task[Item]]) -> None:

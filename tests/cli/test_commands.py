@@ -590,7 +590,7 @@ INTERRUPTED_IMPORT = """
 import sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "catalog.cli.dupes":
+        if name == "catalog.cli.options":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Finder())
 from catalog.cli.main import main

@@ -55,6 +55,35 @@ def test_silent_changes_are_reported_by_name(checked: Library) -> None:
     assert not found.sound
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE content SET phash = phash + 1 WHERE id = 4",
+        "UPDATE content SET flat = 1 - flat WHERE id = 4",
+        "UPDATE signature SET pixels = zeroblob(1024) WHERE content = 4",
+        "UPDATE signature SET pixels = x'00' WHERE content = 4",
+        "DELETE FROM signature WHERE content = 4",
+    ],
+)
+def test_a_damaged_hash_in_the_catalog_is_reported_by_name(checked: Library, damage: str) -> None:
+    with sqlite3.connect(checked.catalog.decode()) as connection:
+        connection.execute(damage)
+    connection.close()
+    ((name,),) = checked.rows("SELECT name FROM photo WHERE content = 4")
+    found = verify(checked)
+    assert [drift.path for drift in found.drifted] == [checked.path(name)]
+    assert "hash" in found.drifted[0].why
+
+
+def test_a_wrong_copy_of_the_hashes_is_reported(
+    checked: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.hashes, "copy_differs", lambda database: True)
+    found = verify(checked)
+    assert not found.sound
+    assert "cache folder" in (found.catalog_fault or "")
+
+
 def test_nothing_is_repaired(checked: Library) -> None:
     rot(checked, "3.bmp")
     before = Path(os.fsdecode(checked.catalog)).read_bytes()
