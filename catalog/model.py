@@ -360,11 +360,12 @@ class Verification:
     catalog_fault: str | None  # what SQLite's integrity check says; None: sound
     seconds: float
     interrupted: bool = False
+    copy_differed: bool = False  # the cached copy of the hashes; it was thrown away
 
     @property
     def sound(self) -> bool:
         """Whether the catalog and all files that were checked are as they should be."""
-        return not self.drifted and self.catalog_fault is None
+        return not self.drifted and self.catalog_fault is None and not self.copy_differed
 
 
 @dataclass(frozen=True, slots=True)

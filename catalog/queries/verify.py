@@ -29,7 +29,6 @@ _SILENT_CHANGE = "its bytes changed, and its size and times did not"
 _WRONG_HASH = (
     "the catalog's own hash of it is damaged: 'imgcat forget' this file, and index it again"
 )
-_WRONG_COPY = "the copy of its hashes in the cache folder was wrong, and is made anew when needed"
 
 
 def verify(
@@ -48,8 +47,7 @@ def verify(
     begun = time.monotonic()
     progress.start(Phase.CHECKING)
     fault = database.fault()
-    if fault is None and hashes.copy_differs(database):
-        fault = _WRONG_COPY
+    copy_differed = fault is None and hashes.copy_differs(database)
     scope = scope_of(database, paths)
     chosen = _sampled(photos.ids_with_content(database, scope.holds), sample)
     progress.start(Phase.VERIFYING, len(chosen))
@@ -71,7 +69,9 @@ def verify(
         interrupted = True
     drifted.sort(key=lambda drift: drift.path)
     seconds = time.monotonic() - begun
-    return Verification(checked, changed, tuple(drifted), fault, seconds, interrupted)
+    return Verification(
+        checked, changed, tuple(drifted), fault, seconds, interrupted, copy_differed
+    )
 
 
 def _why(reading: Reading) -> str:

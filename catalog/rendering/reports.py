@@ -15,6 +15,10 @@ _WAYS_BACK = (
     "(plug it in; name it to 'imgcat index' if its disk was replaced; or 'imgcat forget' it)"
 )
 _SEE_PROBLEMS = "(imgcat problems)"
+_COPY_DIFFERED = (
+    "The copy of the hashes in the cache folder was wrong: it was thrown away, and the next "
+    "question makes it anew. Earlier answers may have missed something."
+)
 
 
 _RECIPES = {
@@ -129,6 +133,8 @@ def write_verification(answer: Verification, stream: TextIO, look: Look | None =
     look = look or look_of(stream)
     if answer.catalog_fault is not None:
         stream.write(look.bad(f"The catalog is damaged: {printable(answer.catalog_fault)}") + "\n")
+    if answer.copy_differed:
+        stream.write(look.bad(_COPY_DIFFERED) + "\n")
     stream.writelines(
         f"{look.bad('differs')}  {printable(drift.path)}: {printable(drift.why)}\n"
         for drift in answer.drifted

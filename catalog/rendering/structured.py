@@ -142,6 +142,7 @@ def verification(answer: Verification) -> Object:
         "changed": answer.changed,
         "drifted": [{**json_path(drift.path), "why": drift.why} for drift in answer.drifted],
         "catalog_fault": answer.catalog_fault,
+        "copy_differed": answer.copy_differed,
         "seconds": round(answer.seconds, 3),
         "interrupted": answer.interrupted,
     }

@@ -141,6 +141,8 @@ def test_verification_names_what_differs_and_what_to_do():
 
 
 def test_verification_of_a_sound_catalog_is_one_line():
+    wrong = Verification(3, 0, (), None, 1.5, copy_differed=True)
+    assert shown(reports.write_verification, wrong).startswith("The copy of the hashes in the ")
     assert shown(reports.write_verification, Verification(3, 0, (), None, 1.5)) == (
         "3 files read: all as the catalog has them, in 1.5 s\n"
     )
