@@ -28,6 +28,7 @@ from catalog.search.hamming import PairBlock
 from catalog.search.join import pairs_within
 from catalog.store import contents, hashes, holders
 from catalog.store.database import Database
+from catalog.store.folders import Places
 from catalog.store.hashes import HashTable
 from catalog.store.holders import Holders
 
@@ -230,17 +231,18 @@ class _Found:
 
     def pairs(self, database: Database) -> Iterator[Pair]:
         """Every pair of files that matches: equal hashes first."""
-        places = self._places()
-        while some := list(islice(places, _PAIRS_AT_ONCE)):
+        pairs, places = self._pairs(), Places(database)
+        while some := list(islice(pairs, _PAIRS_AT_ONCE)):
             rows = {file for first, second, _ in some for file in (first, second)}
-            photos = holders.records(database, [int(self.files.photo[row]) for row in rows])
+            chosen = [int(self.files.photo[row]) for row in rows]
+            photos = holders.records(database, chosen, places)
             for first, second, distance in some:
                 one = photos.get(int(self.files.photo[first]))
                 other = photos.get(int(self.files.photo[second]))
                 if one is not None and other is not None:  # both are still there
                     yield Pair(one, other, distance)
 
-    def _places(self) -> Iterator[tuple[int, int, int]]:
+    def _pairs(self) -> Iterator[tuple[int, int, int]]:
         by_node = np.argsort(self.node, kind="stable")
         begins = np.searchsorted(self.node[by_node], np.arange(self.node.max(initial=-1) + 2))
         for node in np.flatnonzero(np.diff(begins) > 1).tolist():

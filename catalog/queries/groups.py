@@ -13,6 +13,7 @@ from catalog import keeping
 from catalog.model import HASH_BITS, Group, Kind, Match, Photo
 from catalog.store import holders
 from catalog.store.database import Database
+from catalog.store.folders import Places
 from catalog.store.holders import Holders
 
 _PHOTOS_AT_ONCE: Final = 2_000
@@ -109,6 +110,7 @@ class StoredGroups(Sequence[Group]):
     def __init__(self, database: Database, members: Members) -> None:
         self._database = database
         self._members = members
+        self._places = Places(database)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -142,7 +144,7 @@ class StoredGroups(Sequence[Group]):
             for group in groups
             for photo in self._members.photo[begins[group] : begins[group + 1]].tolist()
         ]
-        records = holders.records(self._database, rows)
+        records = holders.records(self._database, rows, self._places)
         for group in groups:
             found = self._group(slice(begins[group], begins[group + 1]), records)
             if found is not None:

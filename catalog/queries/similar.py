@@ -17,6 +17,7 @@ from catalog.queries.scope import Scope, scope_of
 from catalog.search.hamming import nearest
 from catalog.store import contents, holders
 from catalog.store.database import Database
+from catalog.store.folders import Places
 from catalog.store.hashes import HashTable
 
 
@@ -112,7 +113,7 @@ def _photos(
         files = holders.among(database, files, scope.folders, scope.files)
     best = files.photo[ranking.order(database, files)]
     chosen = best.tolist() if limit is None else best[: limit + 1].tolist()
-    records = holders.records(database, chosen)
+    records = holders.records(database, chosen, Places(database))
     found = [records[photo] for photo in chosen if photo in records]
     return [photo for photo in found if photo.path != without][:limit]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from catalog.model import Photo
 from catalog.store import photos
 from catalog.store.database import Database, Row
+from catalog.store.folders import Places
 
 _IDS_IN_ONE_QUERY: Final = 10_000
 _ROWS_AT_ONCE: Final = 50_000  # as Python objects, before they are packed
@@ -122,12 +123,17 @@ def names(database: Database, chosen: NDArray[np.int64]) -> dict[int, bytes]:
     return found
 
 
-def records(database: Database, chosen: Sequence[int]) -> dict[int, Photo]:
-    """These files by row id; those that are not there any more are left out."""
+def records(database: Database, chosen: Sequence[int], places: Places) -> dict[int, Photo]:
+    """These files by row id; those that are not there any more are left out.
+
+    ``places`` remembers the folders, so that asking again and again is fast.
+    """
     return {
         photo: record
         for start in range(0, len(chosen), _IDS_IN_ONE_QUERY)
-        for photo, record in photos.by_id(database, chosen[start : start + _IDS_IN_ONE_QUERY])
+        for photo, record in photos.by_id(
+            database, chosen[start : start + _IDS_IN_ONE_QUERY], places
+        )
     }
 
 

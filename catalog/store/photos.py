@@ -330,9 +330,8 @@ def with_contents(
                 yield _photo(row[1:], places)
 
 
-def by_id(database: Database, photos: Sequence[int]) -> Iterator[tuple[int, Photo]]:
+def by_id(database: Database, photos: Sequence[int], places: Places) -> Iterator[tuple[int, Photo]]:
     """Those of these files that are there and hold a content, with their ids."""
-    places = Places(database)
     ids = json.dumps(list(photos))
     for row in database.rows(f"{_PHOTO} AND photo.id IN (SELECT value FROM json_each(?))", (ids,)):
         yield row[0], _photo(row[1:], places)
