@@ -40,7 +40,7 @@ from catalog.queries.criteria import Criteria
 from catalog.queries.duplicates import duplicates
 from catalog.queries.standing import problems, status
 from catalog.scanning import filesystem
-from catalog.store.database import Database, open_for_reading, open_for_writing
+from catalog.store.database import Database, Writer, open_for_reading, open_for_writing
 
 SECOND = 10**9
 HOUR = 3600 * SECOND
@@ -89,6 +89,10 @@ class Reader:
                 self.decoded.append(path)
             reading = replace(reading, begun_ns=reading.begun_ns + self.later)
             yield task.item, self.after(path, reading)
+
+    @contextlib.contextmanager
+    def running(self, *arguments: Any, **options: Any) -> Iterator[Iterator[tuple[Any, Any]]]:
+        yield self.run_all(*arguments, **options)
 
     def forget(self) -> None:
         self.read.clear()
@@ -288,6 +292,7 @@ def mounts(monkeypatch: pytest.MonkeyPatch) -> FakeMounts:
 def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
     found = Reader()
     monkeypatch.setattr("catalog.workers.pool.run_all", found.run_all)
+    monkeypatch.setattr("catalog.workers.pool.running", found.running)
     return found
 
 
@@ -346,6 +351,20 @@ def fingerprint(number: int, values: Values | None = None, **other: Any) -> Fing
         "recipe": Recipe.REDUCED,
     }
     return Fingerprint(**{**fields, **other})
+
+
+def insert_contents(writer: Writer, count: int) -> int:
+    """Add contents with random hashes, a million in seconds; returns the highest id before."""
+    before: int = writer.value("SELECT seq FROM sqlite_sequence WHERE name = 'content'") or 0
+    writer.run(
+        "INSERT INTO content (digest, size, format, width, height, orientation, "
+        "phash, dhash, ahash, flat, frames, recipe) "
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT ?1) "
+        "SELECT randomblob(32), n, 'JPEG', 400, 300, 1, random(), random(), random(), "
+        "abs(random()) % 2, 1, 'reduced-1' FROM number WHERE ?1 > 0",
+        (count,),
+    )
+    return before
 
 
 def stamp_of(number: int) -> Stamp:
