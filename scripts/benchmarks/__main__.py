@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from benchmarks import index, memory, peers, rescan
+from benchmarks import catalogs, index, join, memory, peers, rescan, similar, values
 from benchmarks.measuring import BenchError, cores, say
 from benchmarks.reporting import Report
 
@@ -38,8 +38,42 @@ def _measure(given: argparse.Namespace, work: str) -> Report:
         files = given.files or (4_000 if given.small else 200_000)
         folders = given.folders or max(2, files // 100)
         return rescan.bench(rescan.Inputs(files, folders, given.rounds, given.jobs, work))
+    if given.benchmark == "join":
+        return join.bench(_join(given, work))
+    if given.benchmark == "similar":
+        rounds = given.rounds or (1 if given.small else 7)
+        return similar.bench(similar.Inputs(given.photos, _contents(given), rounds, work))
+    if given.benchmark == "make-catalog":
+        if given.work is None and given.out is None:
+            raise BenchError("say where the catalog shall stay: --out FILE, or --work DIR")
+        return catalogs.bench(catalogs.Inputs(given.count, given.skew, given.out, work))
     files = given.files or (4_000 if given.small else 200_000)
-    return memory.bench(memory.Inputs(files, given.jobs, work))
+    return memory.bench(memory.Inputs(files, _contents(given), given.jobs, work))
+
+
+def _contents(given: argparse.Namespace) -> tuple[int, ...]:
+    return tuple(given.contents or [5_000 if given.small else 1_000_000])
+
+
+def _join(given: argparse.Namespace, work: str) -> join.Inputs:
+    skews = given.skew or ("uniform", "photos")
+    if given.count or given.radius:
+        wanted = join.cases(given.count or [1_000_000], skews, given.radius or [6])
+    elif given.small:
+        wanted = [
+            *join.cases([20_000], skews, [6]),
+            *join.cases([5_000], ["stress"], [4]),  # there are pairs by the million
+        ]
+    else:
+        wanted = [
+            *join.cases([100_000, 1_000_000], skews, [4, 6, 8]),
+            *join.cases([10_000_000], skews, [4, 6]),
+        ]
+    # Small is for machines that test: nothing is installed there unless it is asked for.
+    with_peers = None if given.small and given.peers is None else given.peers is not False
+    whole, part = (2.0, 0.5) if given.small else (60.0, 10.0)
+    rounds = given.rounds or (1 if given.small else 3)
+    return join.Inputs(wanted, rounds, given.jobs, work, with_peers, whole, part)
 
 
 @contextlib.contextmanager
@@ -63,19 +97,14 @@ def _parser() -> argparse.ArgumentParser:
         "--work",
         metavar="DIR",
         help="keep the trees that are made there, for the next time (else temporary; 1,000 "
-        "photos take 3 GB, 200,000 tiny files 1 GB)",
+        "photos take 3 GB, 200,000 tiny files 1 GB, a catalog 1.4 GB a million)",
     )
     common.add_argument("--small", action="store_true", help="to see that it works, in seconds")
     common.add_argument("--jobs", type=_positive, default=cores(), metavar="N", help="workers")
     commands = parser.add_subparsers(dest="benchmark", required=True)
 
     command = commands.add_parser("index", parents=[common], help="cold index of camera photos")
-    command.add_argument(
-        "--photos",
-        default=peers.beside_the_project("shared", "photos"),
-        metavar="DIR",
-        help="real camera JPEGs to make them of",
-    )
+    _photos_option(command, "real camera JPEGs to make them of")
     command.add_argument("--count", type=_positive, metavar="N", help="photos (1000; small: 60)")
     command.add_argument("--rounds", type=_positive, default=3, metavar="N")
     command.add_argument(
@@ -87,9 +116,59 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--folders", type=_positive, metavar="N", help="2,000; small: 40")
     command.add_argument("--rounds", type=_positive, default=5, metavar="N")
 
-    command = commands.add_parser("memory", parents=[common], help="cold index of tiny files")
+    command = commands.add_parser(
+        "memory", parents=[common], help="cold index of tiny files, and duplicates of made-up ones"
+    )
     command.add_argument("--files", type=_positive, metavar="N", help="200,000; small: 4,000")
+    _contents_option(command)
+
+    _add_commands_on_made_up_hashes(commands, common)
     return parser
+
+
+def _add_commands_on_made_up_hashes(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    command = commands.add_parser("similar", parents=[common], help="one picture, a new process")
+    _photos_option(command, "real camera JPEGs; one is asked about")
+    _contents_option(command)
+    command.add_argument("--rounds", type=_positive, metavar="N", help="7; small: 1")
+
+    command = commands.add_parser("join", parents=[common], help="all close pairs of hashes")
+    command.add_argument("--count", type=_positive, nargs="+", metavar="N", help="of values")
+    command.add_argument("--skew", choices=values.SKEWS, nargs="+", help="uniform photos")
+    command.add_argument(
+        "--radius", type=int, choices=range(65), nargs="+", metavar="BITS", help="4 6 8"
+    )
+    command.add_argument("--rounds", type=_positive, metavar="N", help="3; from 2 million on 1")
+    command.add_argument(
+        "--peers",
+        action=argparse.BooleanOptionalAction,
+        help="install and measure them (small: only those that are installed)",
+    )
+
+    command = commands.add_parser(
+        "make-catalog", parents=[common], help="a catalog of N synthetic photos, to try things on"
+    )
+    command.add_argument("count", type=_positive, metavar="N", help="different contents")
+    command.add_argument("--out", metavar="FILE", help="the catalog (else a name in --work)")
+    command.add_argument("--skew", choices=values.SKEWS, default="photos", help="of the hashes")
+
+
+def _photos_option(command: argparse.ArgumentParser, use: str) -> None:
+    default = peers.beside_the_project("shared", "photos")
+    command.add_argument("--photos", default=default, metavar="DIR", help=use)
+
+
+def _contents_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--contents",
+        type=_positive,
+        nargs="+",
+        metavar="N",
+        help="of each catalog that is asked (1,000,000; small: 5,000); with --work it is made "
+        "once, which takes minutes a million",
+    )
 
 
 def _positive(text: str) -> int:

@@ -61,12 +61,13 @@ def run(
     *,
     stdin: str | None = None,
     discard: bool = False,
+    last: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run ``command`` to its end. Raises BenchError where it fails.
 
     ``stdin`` names a file; ``environment`` is added to ours; ``discard`` sends the output to
-    nowhere, for commands that write a line a file.
+    nowhere, for commands that write a line a file; of a long one, the ``last`` bytes are kept.
     """
     with contextlib.ExitStack() as files:
         source = files.enter_context(open(stdin or os.devnull, "rb"))
@@ -93,7 +94,8 @@ def run(
         peak = peaks.end()
         if process.returncode != 0:
             raise BenchError(_failure(command, process.returncode, errors))
-        output.seek(0)
+        length = output.seek(0, os.SEEK_END)
+        output.seek(0 if last is None else max(0, length - last))
         text = "" if discard else output.read().decode(errors="replace")
     return Run(Cost(usage.ru_utime + usage.ru_stime, wall), text, peak)
 

@@ -1,23 +1,30 @@
-"""``bench memory``: what the parent needs to index very many new files, and what they take.
+"""``bench memory``: what it takes to index very many new files, and to find their duplicates.
 
-Two cold runs, over one half of a tree and over all of it; the slope between them carries the
-figure on to a million files.
+Indexing is two cold runs, over one half of a tree and over all of it; the slope between them
+carries the figure on to a million files. ``imgcat dupes`` is asked of catalogs of made-up photos.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks import product, trees
-from benchmarks.measuring import BenchError, Peak, say
-from benchmarks.product import Indexing
+import numpy as np
+
+from benchmarks import catalogs, fiction, product, trees
+from benchmarks.measuring import BenchError, Peak, Run, run, say
 from benchmarks.reporting import Figure, Report, costs
 
 MANY: Final = 1_000_000
 PARENT_MB: Final = 500  # at most, for a million files
 CATALOG_BYTES: Final = 1600  # a content, at most
+DUPES_MB: Final = 2500  # at most, for ten million contents
+_MOST: Final = 10_000_000
+_SKEW: Final = "photos"
+_END: Final = 1000  # bytes of the answer; its totals stand there
 _FILES_A_FOLDER: Final = 100
 _ENOUGH: Final = 100_000  # files, from which the slope is that of more: SQLite's cache is full
 
@@ -27,6 +34,7 @@ class Inputs:
     """What is measured."""
 
     files: int
+    contents: tuple[int, ...]  # of each catalog that is asked for duplicates
     jobs: int
     work: str
 
@@ -41,14 +49,20 @@ def bench(inputs: Inputs) -> Report:
     some = product.cold_index(inputs.work, part, half, inputs.jobs)
     say(f"indexing {inputs.files:,} files")
     whole = product.cold_index(inputs.work, tree, inputs.files, inputs.jobs)
-    slope = (_peak(whole).parent - _peak(some).parent) / (inputs.files - half)
-    million = _peak(whole).parent + slope * (MANY - inputs.files)
-    return Report(
+    slope = (_peak(whole.run).parent - _peak(some.run).parent) / (inputs.files - half)
+    million = _peak(whole.run).parent + slope * (MANY - inputs.files)
+    report = Report(
         "memory",
-        {"files": inputs.files, "folders": folders, "half": half, "jobs": inputs.jobs},
+        {
+            "files": inputs.files,
+            "folders": folders,
+            "half": half,
+            "contents": list(inputs.contents),
+            "jobs": inputs.jobs,
+        },
         [
-            Figure(f"parent, {half:,} files", _peak(some).parent / 1e6, "MB"),
-            Figure(f"parent, {inputs.files:,} files", _peak(whole).parent / 1e6, "MB"),
+            Figure(f"parent, {half:,} files", _peak(some.run).parent / 1e6, "MB"),
+            Figure(f"parent, {inputs.files:,} files", _peak(whole.run).parent / 1e6, "MB"),
             Figure("one more file", slope, "bytes"),
             Figure(
                 "parent, a million files",
@@ -57,7 +71,7 @@ def bench(inputs: Inputs) -> Report:
                 at_most=PARENT_MB,
                 remark=_remark(inputs.files),
             ),
-            Figure("a worker", _peak(whole).child / 1e6, "MB"),
+            Figure("a worker", _peak(whole.run).child / 1e6, "MB"),
             Figure(
                 "catalog a content",
                 whole.catalog_bytes / inputs.files,
@@ -68,6 +82,40 @@ def bench(inputs: Inputs) -> Report:
         ],
         costs({"half": [some.run.cost], "all": [whole.run.cost]}),
     )
+    for count in inputs.contents:
+        report.figures += _dupes(inputs.work, count)
+    return report
+
+
+def _dupes(work: str, count: int) -> Iterator[Figure]:
+    """``imgcat dupes --json`` of a catalog of ``count`` contents."""
+    made = catalogs.made_in(work, count, _SKEW)
+    say(f"duplicates among {count:,} contents")
+    command = [product.IMGCAT, "--catalog", made.path, "dupes", "--json"]
+    with product.fresh_home(work) as environment:
+        done = run(command, last=_END, environment=environment)
+    photos = _photos_in_groups(done)
+    stored = fiction.stored(_SKEW, count)
+    _, copies = np.unique(stored.phash[~stored.flat], return_counts=True)
+    least = int(copies[copies > 1].sum())
+    if photos < least:
+        raise BenchError(
+            f"imgcat dupes finds {photos:,} photos in groups, and {least:,} have equal hashes"
+        )
+    peak = _peak(done)
+    remark = f"{photos:,} photos in groups"
+    goal = DUPES_MB if count <= _MOST else None
+    yield Figure(f"dupes of {count:,}: memory", peak.parent / 1e6, "MB", at_most=goal)
+    yield Figure(f"dupes of {count:,}: wall", done.cost.wall, "s", remark=remark)
+    yield Figure(f"dupes of {count:,}: CPU", done.cost.cpu, "s")
+
+
+def _photos_in_groups(done: Run) -> int:
+    """The total that the answer ends with; the groups before may take a gigabyte."""
+    total = re.search(r'"photos": ?(\d+)[^\[{]*\}\s*$', done.output)
+    if total is None:
+        raise BenchError(f"imgcat dupes --json ends with: {done.output[-200:]}")
+    return int(total[1])
 
 
 def _remark(files: int) -> str:
@@ -76,7 +124,7 @@ def _remark(files: int) -> str:
     return "extrapolated" if files >= _ENOUGH else "extrapolated from too few files to say much"
 
 
-def _peak(done: Indexing) -> Peak:
-    if done.run.peak is None:
+def _peak(done: Run) -> Peak:
+    if done.peak is None:
         raise BenchError(f"memory is read from /proc, which {os.uname().sysname} does not have")
-    return done.run.peak
+    return done.peak

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Sequence
 from typing import Final
 
 from benchmarks.measuring import BenchError, Run, run, say
 
 _PROJECT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _ENVIRONMENT: Final = os.path.join(_PROJECT, ".venv-bench")
-_PYTHON: Final = os.path.join(_ENVIRONMENT, "bin", "python")
+PYTHON: Final = os.path.join(_ENVIRONMENT, "bin", "python")
 _CZKAWKA: Final = """
 import sys
 from czkawka import ImageSimilarity
@@ -29,26 +30,38 @@ def beside_the_project(*names: str) -> str:
     return os.path.join(os.path.dirname(_PROJECT), *names)
 
 
-def install(package: str) -> str:
-    """Have ``package`` in the peers' environment; returns its version. Raises BenchError."""
-    if not os.path.exists(_PYTHON):
+def install(package: str, *, requirements: Sequence[str] | None = None) -> str:
+    """Have ``package`` in the peers' environment; returns its version. Raises BenchError.
+
+    With ``requirements`` those are installed instead of the ones that it names.
+    """
+    if not os.path.exists(PYTHON):
         say(f"setting up {os.path.basename(_ENVIRONMENT)}, once")
         venv.create(_ENVIRONMENT, with_pip=True)
-    version = _version_of(package)
+    version = installed(package)
     if version is None:
-        command = [_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*command, package], stdout=sys.stderr, check=False)
-        version = _version_of(package)
-        if done.returncode != 0 or version is None:
+        say(f"installing {package} into {os.path.basename(_ENVIRONMENT)}")
+        if requirements is None:
+            fine = _pip(package)
+        else:
+            fine = _pip(*requirements) and _pip("--no-deps", package)
+        version = installed(package)
+        if not fine or version is None:
             raise BenchError(f"{package} could not be installed: see above")
     return version
 
 
-def _version_of(package: str) -> str | None:
+def _pip(*arguments: str) -> bool:
+    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return subprocess.run([*command, *arguments], stdout=sys.stderr, check=False).returncode == 0
+
+
+def installed(package: str) -> str | None:
+    """The version of ``package`` in the peers' environment; None without one."""
+    if not os.path.exists(PYTHON):
+        return None
     ask = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
-    done = subprocess.run(
-        [_PYTHON, "-c", ask, package], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([PYTHON, "-c", ask, package], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
 
@@ -59,4 +72,4 @@ def czkawka(tree: str) -> Run:
     """
     with tempfile.TemporaryDirectory(prefix="bench-home-") as home:
         places = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
-        return run([_PYTHON, "-c", _CZKAWKA, tree], environment=dict.fromkeys(places, home))
+        return run([PYTHON, "-c", _CZKAWKA, tree], environment=dict.fromkeys(places, home))

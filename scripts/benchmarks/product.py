@@ -36,6 +36,13 @@ def fresh_catalog(work: str) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@contextlib.contextmanager
+def fresh_home(work: str) -> Iterator[dict[str, str]]:
+    """An environment in which no earlier question left anything in the cache folder."""
+    with tempfile.TemporaryDirectory(prefix="home-", dir=work) as home:
+        yield dict.fromkeys(("HOME", "XDG_CACHE_HOME"), home)
+
+
 def index(catalog: str, tree: str | None = None, jobs: int | None = None) -> Indexing:
     """``imgcat index``; without ``tree`` every known folder. Raises BenchError."""
     command = [IMGCAT, "--catalog", catalog, "index", "--json"]

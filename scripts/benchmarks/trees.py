@@ -43,7 +43,7 @@ def camera_tree(work: str, photos: str, count: int) -> str:
     at the least quality of 90 to 96 that makes it 2 MB (the photos were compressed once
     before, and compress better the second time). Raises BenchError without such photos.
     """
-    return _made_once(work, f"camera-1-{count}", lambda new: _make_camera_tree(new, photos, count))
+    return made_once(work, f"camera-1-{count}", lambda new: _make_camera_tree(new, photos, count))
 
 
 def tiny_tree(work: str, files: int, folders: int) -> str:
@@ -51,7 +51,7 @@ def tiny_tree(work: str, files: int, folders: int) -> str:
 
     The folders lie below two, so that each half can be indexed alone.
     """
-    return _made_once(
+    return made_once(
         work, f"tiny-1-{files}-{folders}", lambda new: _make_tiny_tree(new, files, folders)
     )
 
@@ -71,6 +71,13 @@ def some_of(tree: str, count: int, into: str) -> str:
     return into
 
 
+def a_camera_photo(photos: str) -> str | None:
+    """One of the camera JPEGs below ``photos``; None where there is none."""
+    every = sorted(files_below(photos))
+    names = (path for path in every if path.lower().endswith((".jpg", ".jpeg")))
+    return next(filter(_is_camera_photo, names), None)
+
+
 def files_below(tree: str) -> Iterator[str]:
     """Every file of a tree."""
     for folder, _, names in os.walk(tree):
@@ -87,7 +94,8 @@ def warm(tree: str) -> int:
     return total
 
 
-def _made_once(work: str, name: str, make: Callable[[str], None]) -> str:
+def made_once(work: str, name: str, make: Callable[[str], None]) -> str:
+    """The folder ``name`` in ``work``, complete: ``make`` filled it, now or at an earlier time."""
     path = os.path.join(work, name)
     if os.path.isdir(path):
         say(f"using {name} again")
@@ -98,7 +106,6 @@ def _made_once(work: str, name: str, make: Callable[[str], None]) -> str:
     begun = time.perf_counter()
     say(f"making {name}")
     make(unfinished)
-    time.sleep(_SETTLED)
     os.rename(unfinished, path)
     say(f"made {name} in {time.perf_counter() - begun:.0f} s")
     return path
@@ -122,6 +129,7 @@ def _make_camera_tree(folder: str, photos: str, count: int) -> None:
     with context.Pool(cores()) as pool:
         for _ in pool.imap_unordered(_write_variants, tasks):
             pass
+    time.sleep(_SETTLED)
 
 
 def _camera_sources(photos: str) -> list[Source]:
@@ -191,6 +199,7 @@ def _make_tiny_tree(top: str, files: int, folders: int) -> None:
         for number in range(files * folder // folders, files * (folder + 1) // folders):
             with open(os.path.join(path, f"IMG_{number:07}.png"), "xb") as file:
                 file.write(tiny_png(number))
+    time.sleep(_SETTLED)
 
 
 def tiny_png(number: int) -> bytes:
