@@ -15,7 +15,9 @@ import json
 import mmap
 import os
 import stat
+import struct
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,12 +33,15 @@ from catalog.progress import SILENT, Phase, Progress
 from catalog.store.database import Database
 
 _FORMAT: Final = 1
-_MAGIC: Final = "imgcat hashes"
-_HEADER: Final = 4096  # bytes, of JSON and blanks
+_MAGIC: Final = b"imgcat hashes\0\0\0"
+_HEADER: Final = 4096  # bytes: the fields, and zeros
+_FIELDS: Final = struct.Struct("=16sIQqqq5I")  # as in _Header; the columns' checksums last
 _WORTH_A_COPY: Final = 4096  # contents; fewer are read in a few milliseconds
 _MUCH: Final = 20_000  # contents laid over the copy, some 30 ms, before it is written anew
 _ROOM: Final = _MUCH + 2048  # for contents that came since, at the end of each column
 _IDS_IN_ONE_QUERY: Final = 10_000
+_NEW: Final = b".new-"  # begins the name of a copy that is being written
+_ABANDONED: Final = 3600  # seconds after which nobody writes it any more
 
 # Columns of the file, and of the rows that are laid over it.
 _COLUMNS: Final[dict[str, Any]] = {
@@ -75,7 +80,8 @@ def load(database: Database, kind: HashKind, progress: Progress = SILENT) -> Has
     needed = tuple(name for name in _COLUMNS if name in ("id", kind, "flat"))
     with database.snapshot():
         table = _Table.of(_Copy.read(place), database, needed, progress)
-    table.keep(place)
+    if place is not None:
+        table.keep(place)
     hashes = table[kind] if kind in needed else np.zeros(len(table), dtype=np.uint64)
     return HashTable(table["id"], hashes, table["flat"].astype(np.bool_))
 
@@ -88,7 +94,7 @@ def copy_differs(database: Database) -> bool:
     place = _place(database)
     with database.snapshot():
         copy = _Copy.read(place)
-        if copy is None:
+        if place is None or copy is None:
             return False
         laid_over = _Table.of(copy, database)
         anew = _Table.of(None, database)
@@ -99,11 +105,19 @@ def copy_differs(database: Database) -> bool:
     return True
 
 
-def _place(database: Database) -> bytes:
-    """The path of the copy: in the cache folder, named after the path of the catalog."""
-    folder = platformdirs.user_cache_path("imgcat", appauthor=False)
+def _place(database: Database) -> bytes | None:
+    """The path of the copy: in the cache folder, named after the path of the catalog.
+
+    None where this user has no cache folder, such as one without a home.
+    """
+    try:
+        folder = os.fsencode(platformdirs.user_cache_path("imgcat", appauthor=False))
+    except RuntimeError:
+        return None
+    if not os.path.isabs(folder):  # what earlier releases of platformdirs say then
+        return None
     name = hashlib.blake2b(database.path, digest_size=16).hexdigest()
-    return os.path.join(os.fsencode(folder), name.encode() + b".hashes")
+    return os.path.join(folder, name.encode() + b".hashes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,39 +135,70 @@ class _Mark:
 
     def holds(self, database: Database) -> bool:
         """Whether the catalog's history goes through here."""
-        token = database.value("SELECT token FROM content_log WHERE seq = ?", (self.seq,))
-        return self.seq == 0 or token == self.token
+        rows = database.rows("SELECT seq, upto, token FROM content_log WHERE seq = ?", (self.seq,))
+        return self == (_Mark(*rows[0]) if rows else _Mark())
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a copy says of itself; ``checksums`` are CRC-32, one for each column.
+
+    It needs none of its own: the size of the file, the catalog's log and the columns each have
+    to agree with it.
+    """
+
+    count: int
+    mark: _Mark
+    checksums: tuple[int, ...]
+
+    def pack(self) -> bytes:
+        mark = (self.mark.seq, self.mark.upto, self.mark.token)
+        fields = _FIELDS.pack(_MAGIC, _FORMAT, self.count, *mark, *self.checksums)
+        return fields.ljust(_HEADER, b"\0")
+
+    @classmethod
+    def unpack(cls, data: bytes) -> _Header | None:
+        """None where it is not ours, not whole, or of another format."""
+        if len(data) < _HEADER:
+            return None
+        magic, version, count, seq, upto, token, *checksums = _FIELDS.unpack_from(data)
+        if (magic, version) != (_MAGIC, _FORMAT):
+            return None
+        return cls(count, _Mark(seq, upto, token), tuple(checksums))
 
 
 class _Copy:
     """The file in the cache folder, mapped: what is written to its columns stays in memory."""
 
-    def __init__(self, mapped: mmap.mmap, header: dict[str, Any]) -> None:
-        self.mark = _Mark(**header["mark"])
-        self.count = int(header["count"])
+    def __init__(self, mapped: mmap.mmap, header: _Header) -> None:
+        self.mark = header.mark
+        self.count = header.count
         self._mapped = mapped
-        self._checksums: dict[str, int] = header["checksums"]
+        self._checksums = dict(zip(_COLUMNS, header.checksums, strict=True))
 
     @classmethod
-    def read(cls, place: bytes) -> _Copy | None:
+    def read(cls, place: bytes | None) -> _Copy | None:
         """The copy at ``place``; None unless it is there, ours, whole, and of this format."""
+        if place is None:
+            return None
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe never waits
         try:
-            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(place, flags)
         except OSError:
             return None
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
                 return None
-            header = json.loads(os.read(descriptor, _HEADER))
-            known = (header["magic"], header["format"]) == (_MAGIC, _FORMAT)
-            if not known or status.st_size != _file_size(header["count"]):
+            header = _Header.unpack(os.read(descriptor, _HEADER))
+            if header is None or status.st_size != _file_size(header.count):
                 return None
-            return cls(mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY), header)
-        except (OSError, ValueError, KeyError, TypeError):
+            mapped = mmap.mmap(descriptor, status.st_size, access=mmap.ACCESS_COPY)
+        except (OSError, ValueError):  # the latter where it was cut meanwhile
             return None
         finally:
             os.close(descriptor)
+        return cls(mapped, header)
 
     def columns(self, names: Sequence[str]) -> dict[str, NDArray[Any]] | None:
         """These columns, with room at their ends; None where one is not what was written."""
@@ -223,7 +268,7 @@ class _Table:
         known = columns["id"][:base]
         old = int(np.searchsorted(rows["id"], upto, side="right"))
         places = np.searchsorted(known, rows["id"][:old])
-        if old and (places[-1] == base or not np.array_equal(known[places], rows["id"][:old])):
+        if old and (places.max() == base or not np.array_equal(known[places], rows["id"][:old])):
             return None
         gone = np.setdiff1d(np.array(changed, dtype=np.int64), rows["id"][:old])
         gone = np.flatnonzero(np.isin(known, gone)) if len(gone) else gone
@@ -238,16 +283,11 @@ class _Table:
         """Write the copy anew where that saves the next load something."""
         if not self._worth_keeping:
             return
-        header = {
-            "magic": _MAGIC,
-            "format": _FORMAT,
-            "mark": {"seq": self._mark.seq, "upto": self._mark.upto, "token": self._mark.token},
-            "count": len(self),
-            "checksums": {name: zlib.crc32(column.data) for name, column in self._columns.items()},
-        }
+        checksums = tuple(zlib.crc32(self[name].data) for name in _COLUMNS)
+        header = _Header(len(self), self._mark, checksums)
         # A cache that cannot be written is no failure: the next load reads the catalog again.
         with contextlib.suppress(OSError):
-            _replace(place, header, self._columns)
+            _replace(place, header.pack(), [self[name] for name in _COLUMNS])
 
 
 def _changed_since(database: Database, mark: _Mark) -> list[int]:
@@ -281,14 +321,15 @@ def _followed_by(column: NDArray[Any], count: int, more: NDArray[Any]) -> NDArra
     return column[: count + len(more)]
 
 
-def _replace(place: bytes, header: dict[str, Any], columns: dict[str, NDArray[Any]]) -> None:
+def _replace(place: bytes, header: bytes, columns: Iterable[NDArray[Any]]) -> None:
     folder = os.path.dirname(place)
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    descriptor, new = tempfile.mkstemp(prefix=b".new-", dir=folder)  # readable by nobody else
+    _sweep(folder)
+    descriptor, new = tempfile.mkstemp(prefix=_NEW, dir=folder)  # readable by nobody else
     try:
         with open(descriptor, "wb") as file:
-            file.write(json.dumps(header).encode().ljust(_HEADER))
-            for column in columns.values():
+            file.write(header)
+            for column in columns:
                 file.write(column.data)
                 file.write(bytes(_ROOM * column.itemsize))
         os.replace(new, place)
@@ -296,3 +337,12 @@ def _replace(place: bytes, header: dict[str, Any], columns: dict[str, NDArray[An
         with contextlib.suppress(OSError):
             os.unlink(new)
         raise
+
+
+def _sweep(folder: bytes) -> None:
+    """Remove what processes that were killed while they wrote a copy have left."""
+    before = time.time() - _ABANDONED
+    for entry in os.scandir(folder):
+        with contextlib.suppress(OSError):
+            if entry.name.startswith(_NEW) and entry.stat(follow_symlinks=False).st_mtime < before:
+                os.unlink(entry.path)

@@ -7,6 +7,7 @@ old schema or the new one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -18,7 +19,7 @@ from catalog.store.schema import CONTENT_LOG, VERSION
 
 STEPS: Mapping[int, str] = {  # version 1 is the first
     1: CONTENT_LOG + "INSERT INTO content_log (content, upto) "
-    "SELECT max(id), max(id) FROM content HAVING count(*) > 0;",
+    "SELECT id, id FROM content ORDER BY id DESC LIMIT 1;",
 }
 
 
@@ -49,9 +50,10 @@ def migrate(connection: sqlite3.Connection, path: bytes) -> bytes | None:
 def _back_up(connection: sqlite3.Connection, path: bytes, version: int) -> bytes:
     backup = path + time.strftime(f".backup-v{version}-%Y%m%d-%H%M%S").encode()
     os.close(os.open(backup, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    target = sqlite3.connect(os.fsdecode(backup))
     try:
-        connection.backup(target)
-    finally:
-        target.close()
+        with contextlib.closing(sqlite3.connect(os.fsdecode(backup))) as target:
+            connection.backup(target)
+    except BaseException:
+        os.unlink(backup)  # half of one is worse than none
+        raise
     return backup

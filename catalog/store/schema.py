@@ -6,30 +6,35 @@ APPLICATION_ID = 0x696D6763  # "imgc"; SQLite keeps it at offset 68 of the file
 VERSION = 2  # PRAGMA user_version; a later one is refused, an earlier one migrated
 PAGE_SIZE = 16_384  # a 1 KB signature costs 1,093 bytes here and 1,369 on pages of 4 KB
 
-# What became of contents since somebody copied their hashes (see store.hashes): a row for each
-# that changed or went, and for every 1,024th that came. Contents up to "upto" are of this
-# history, which the token tells from another one, such as that of a restored backup; those after
-# it are looked at each time.
+# What became of contents since somebody copied their hashes (see store.hashes). Contents up to
+# "upto" are of this history, which the token tells from another one, such as that of a restored
+# backup: a row for each of them that changed, went, or came by hand. Those after it are looked at
+# each time, so it follows them; it never falls.
 CONTENT_LOG = """
 CREATE TABLE content_log (
     seq      INTEGER PRIMARY KEY AUTOINCREMENT,
     content  INTEGER NOT NULL,
-    upto     INTEGER NOT NULL,  -- the highest content when this happened
+    upto     INTEGER NOT NULL,
     token    INTEGER NOT NULL DEFAULT (random())
 ) STRICT;
+CREATE VIEW content_logged AS
+    SELECT ifnull((SELECT upto FROM content_log ORDER BY seq DESC LIMIT 1), 0) AS upto;
+-- By distance, not by every so many ids: refreshing a content uses one up.
 CREATE TRIGGER content_added AFTER INSERT ON content
-WHEN NEW.id % 1024 = 0 OR NEW.id < (SELECT max(id) FROM content)
+WHEN NEW.id - (SELECT upto FROM content_logged) NOT BETWEEN 1 AND 1023
 BEGIN
-    INSERT INTO content_log (content, upto) SELECT NEW.id, max(id) FROM content;
+    INSERT INTO content_log (content, upto)
+    SELECT NEW.id, max(upto, NEW.id) FROM content_logged;
 END;
 CREATE TRIGGER content_changed AFTER UPDATE ON content
 WHEN (OLD.phash, OLD.dhash, OLD.ahash, OLD.flat) <> (NEW.phash, NEW.dhash, NEW.ahash, NEW.flat)
 BEGIN
-    INSERT INTO content_log (content, upto) SELECT NEW.id, max(id) FROM content;
+    INSERT INTO content_log (content, upto)
+    SELECT NEW.id, max(upto, NEW.id) FROM content_logged;
 END;
 CREATE TRIGGER content_deleted AFTER DELETE ON content BEGIN
     INSERT INTO content_log (content, upto)
-    SELECT OLD.id, max(OLD.id, ifnull(max(id), 0)) FROM content;
+    SELECT OLD.id, max(upto, OLD.id) FROM content_logged;
 END;
 -- Who copied longer ago copies anew.
 CREATE TRIGGER content_log_kept AFTER INSERT ON content_log BEGIN
