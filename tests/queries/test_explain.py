@@ -12,7 +12,7 @@ from typing import Any
 import imagehash
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -114,8 +114,16 @@ def two(tmp_path: Path) -> Iterator[Two]:
 def test_what_is_said_of_two_is_what_duplicates_does_with_them(two: Two) -> None:
     seen: set[Rule] = set()
 
-    @hypothesis_settings(max_examples=150, deadline=None)
+    plain, far = (Values(), signature([])), (Values(2**64 - 1), signature([]))
+    flat = (Values(flat=True), signature([]))
+
+    @hypothesis_settings(max_examples=80, deadline=None)
     @given(FINGERPRINTS, FINGERPRINTS, st.booleans(), CRITERIA)
+    @example(plain, plain, True, Criteria())
+    @example(plain, plain, False, Criteria())
+    @example(plain, far, False, Criteria())
+    @example(plain, flat, False, Criteria())
+    @example(plain, plain, False, Criteria(radius=None))
     def compare(
         one: tuple[Values, bytes], other: tuple[Values, bytes], equal: bool, criteria: Criteria
     ) -> None:
@@ -293,12 +301,14 @@ def runs(shelf: Library, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many files each run of worker processes was given."""
     counted: list[int] = []
 
+    real = shelf.reader.run_all
+
     def run_all(function: Any, tasks: Any, **options: Any) -> Any:
         tasks = list(tasks)
         counted.append(len(tasks))
-        return shelf.reader.run_all(function, tasks, **options)
+        return real(function, tasks, **options)
 
-    monkeypatch.setattr("catalog.workers.pool.run_all", run_all)
+    monkeypatch.setattr(shelf.reader, "run_all", run_all)
     return counted
 
 
@@ -317,11 +327,11 @@ def test_two_pictures_from_elsewhere_are_read_in_one_run(shelf: Library, runs: l
 def test_results_that_come_in_another_order_are_still_of_their_own_files(
     shelf: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    real = shelf.reader.run_all
     monkeypatch.setattr(
-        "catalog.workers.pool.run_all",
-        lambda function, tasks, **other: reversed(
-            [*shelf.reader.run_all(function, tasks, **other)]
-        ),
+        shelf.reader,
+        "run_all",
+        lambda function, tasks, **other: reversed([*real(function, tasks, **other)]),
     )
     shelf.put("../x.bmp", 7)
     shelf.put("../y.bmp", 2)
