@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from catalog.model import HASH_BITS
 
 KEY_BITS: Final = 32  # more of the agreeing bits than these do not make a bucket smaller
+_SPREADING: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, the golden ratio: Knuth's multiplier
 
 # Nanoseconds, measured on one core of a 3 GHz server. What counts is how they compare.
 _COMPARISON_NS: Final = 1.1  # XOR, popcount, compare and look for hits, over tiles in the cache
@@ -30,18 +31,18 @@ _BUCKET_NS: Final = 30.0  # finding one bucket that holds more than one value
 _PASS_NS: Final = 300_000.0  # what a pass costs however few values there are
 
 _MOST_PASSES: Final = 20_000
-_SAMPLE: Final = 1 << 16  # values, to see how full the buckets of real, skewed values are
-_SAMPLED_PASSES: Final = 12
+_SAMPLE: Final = 1 << 19  # keys a plan, to see how full the buckets of real, skewed values are
+_SAMPLED_PASSES: Final = 256  # where some bits vary more than others, no pass is like another
+_SAMPLED_VALUES: Final = 1 << 12, 1 << 16  # in each of these passes: at least, and at most
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """One choice of blocks.
 
-    ``pieces`` are (shift right, width) of the bits that make the key, at most KEY_BITS of them.
-    ``agreeing`` masks the chosen blocks; ``earlier`` are the masks of the blocks before the last
-    chosen one that were not chosen. A pair that agrees on one of these as well belongs to an
-    earlier pass.
+    ``pieces`` are (lowest bit, width) of the chosen blocks, and ``agreeing`` masks them;
+    ``earlier`` are the masks of the blocks before the last chosen one that were not chosen. A
+    pair that agrees on one of these as well belongs to an earlier pass.
     """
 
     pieces: tuple[tuple[int, int], ...]
@@ -51,10 +52,17 @@ class Pass:
     @property
     def key_bits(self) -> int:
         """Width of the key."""
-        return sum(width for _, width in self.pieces)
+        return min(KEY_BITS, self.agreeing.bit_count())
 
     def keys(self, values: NDArray[np.uint64]) -> NDArray[np.uint32]:
-        """The key of each of ``values`` (uint64, shape (n,)), as uint32."""
+        """The key of each of ``values`` (uint64, shape (n,)), as uint32.
+
+        Where the blocks have more bits than a key, all of them are mixed into it, because
+        those of real values may vary in a few bits only, wherever these are.
+        """
+        if self.agreeing.bit_count() > KEY_BITS:
+            mixed = (values & np.uint64(self.agreeing)) * _SPREADING
+            return (mixed >> np.uint64(HASH_BITS - KEY_BITS)).astype(np.uint32)
         keys = np.zeros(len(values), dtype=np.uint32)
         for shift, width in self.pieces:
             piece = (values >> np.uint64(shift)) & np.uint64((1 << width) - 1)
@@ -109,16 +117,15 @@ def plans(
     count = len(values)
     pairs = count * (count - 1) / 2 if queries is None else float(count * len(queries))
     found = [_costed(0, radius, count, pairs)]
-    samples = _sample(values), None if queries is None else _sample(queries)
-    for blocks in range(radius + 1, HASH_BITS + 1):
-        if math.comb(blocks, radius) > _MOST_PASSES:
+    for blocks in range(radius + 1, HASH_BITS + 1 if radius else 2):
+        passes = math.comb(blocks, radius)
+        if passes > _MOST_PASSES:
             break
         # Passes alone already cost more than all that is known: so do more of them.
-        if math.comb(blocks, radius) * count * _sort_ns(count, 16) > min(
-            some.seconds * 1e9 for some in found
-        ):
+        least = passes * (_PASS_NS + count * _sort_ns(count, 16))
+        if least > min(some.seconds * 1e9 for some in found):
             break
-        shared = _share_of_pairs_compared(*samples, blocks, radius)
+        shared = _share_of_pairs_compared(values, queries, blocks, radius)
         found.append(_costed(blocks, radius, count, pairs * shared))
     return found
 
@@ -143,12 +150,6 @@ def _sort_ns(count: int, key_bits: int) -> float:
     return one_digit * (_TWO_DIGITS if key_bits > 16 else 1)
 
 
-def _sample(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Some of the values, the same ones each time, from everywhere among them."""
-    step = max(1, len(values) // _SAMPLE)
-    return values[::step]
-
-
 def _share_of_pairs_compared(
     values: NDArray[np.uint64], queries: NDArray[np.uint64] | None, blocks: int, radius: int
 ) -> float:
@@ -158,11 +159,19 @@ def _share_of_pairs_compared(
     theirs.
     """
     passes = math.comb(blocks, radius)
-    spread = 2.0 ** -_key_bits(blocks, radius)
+    step = max(1, passes // _SAMPLED_PASSES)
     every = Plan(blocks, radius, 0, 0).passes()
-    some_passes = itertools.islice(every, 0, None, max(1, passes // _SAMPLED_PASSES))
-    shares = [_share_that_meets(some, values, queries) for some in some_passes]
-    return passes * max(spread, math.fsum(shares) / len(shares))
+    some_passes = list(itertools.islice(every, None, None, step))
+    size = int(np.clip(_SAMPLE * step // passes, *_SAMPLED_VALUES))
+    samples = _sample(values, size), None if queries is None else _sample(queries, size)
+    shares = [_share_that_meets(some, *samples) for some in some_passes]
+    spread = [2.0**-some.key_bits for some in some_passes]
+    return passes / len(shares) * max(math.fsum(spread), math.fsum(shares))
+
+
+def _sample(values: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
+    """At least ``size`` of the values, the same ones each time, from everywhere among them."""
+    return values[:: max(1, len(values) // size)]
 
 
 def _share_that_meets(
@@ -191,16 +200,8 @@ def _mask(block: tuple[int, int]) -> int:
 
 
 def _pass(blocks: list[tuple[int, int]], chosen: tuple[int, ...]) -> Pass:
-    pieces: list[tuple[int, int]] = []
-    room = KEY_BITS
-    for number in chosen:
-        low, width = blocks[number]
-        taken = min(width, room)
-        room -= taken
-        if taken:
-            pieces.append((low + width - taken, taken))
     return Pass(
-        pieces=tuple(pieces),
+        pieces=tuple(blocks[number] for number in chosen),
         agreeing=sum(_mask(blocks[number]) for number in chosen),
         earlier=tuple(
             _mask(blocks[number]) for number in range(chosen[-1]) if number not in chosen

