@@ -1,1 +1,102 @@
-"""imgcat: a catalog of all your pictures that always knows which ones are the same."""
+"""imgcat: a catalog of all your pictures that always knows which ones are the same.
+
+``from catalog import Catalog`` is the way in for programs; records and errors are here too.
+Each is imported when it is asked for, so that ``import catalog`` costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from catalog.api import Catalog
+    from catalog.errors import (
+        Busy,
+        CatalogAbsent,
+        CatalogDamaged,
+        CatalogError,
+        CatalogForeign,
+        CatalogNewer,
+        CatalogReadOnly,
+        CatalogUnusable,
+        DiskFull,
+        UsageError,
+    )
+    from catalog.model import (
+        Drift,
+        Duplicates,
+        Explanation,
+        Group,
+        HashKind,
+        Kind,
+        Likeness,
+        Match,
+        Pair,
+        Photo,
+        Picture,
+        Problem,
+        Reason,
+        Recipe,
+        RootState,
+        Rule,
+        Setting,
+        Stamp,
+        Standing,
+        Status,
+        Summary,
+        Verification,
+    )
+    from catalog.progress import Phase, Progress
+else:  # a type checker that saw this would believe in any name
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name in __all__:
+            for module in map(import_module, _HOMES):
+                if hasattr(module, name):
+                    globals()[name] = getattr(module, name)
+                    return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+_HOMES = ("catalog.errors", "catalog.model", "catalog.progress", "catalog.api")
+
+__all__ = [
+    "Busy",
+    "Catalog",
+    "CatalogAbsent",
+    "CatalogDamaged",
+    "CatalogError",
+    "CatalogForeign",
+    "CatalogNewer",
+    "CatalogReadOnly",
+    "CatalogUnusable",
+    "DiskFull",
+    "Drift",
+    "Duplicates",
+    "Explanation",
+    "Group",
+    "HashKind",
+    "Kind",
+    "Likeness",
+    "Match",
+    "Pair",
+    "Phase",
+    "Photo",
+    "Picture",
+    "Problem",
+    "Progress",
+    "Reason",
+    "Recipe",
+    "RootState",
+    "Rule",
+    "Setting",
+    "Stamp",
+    "Standing",
+    "Status",
+    "Summary",
+    "UsageError",
+    "Verification",
+]

@@ -21,11 +21,9 @@ from catalog.cli.options import (
     catalog_path,
     is_quiet,
     only_one,
-    radius_in_bits,
 )
-from catalog.errors import UsageError
-from catalog.model import Duplicates, HashKind
-from catalog.queries.criteria import DUPLICATES_RADIUS, Criteria
+from catalog.model import Duplicates
+from catalog.queries.criteria import criteria_of
 from catalog.rendering import look, nul, structured, table, text
 from catalog.rendering.bar import TerminalProgress
 from catalog.store.database import open_for_reading
@@ -57,13 +55,7 @@ def dupes(
     Nothing is changed. The answer is about the last index; run 'imgcat index' before.
     """
     only_one(json=as_json, csv=as_csv, print0=print0)
-    if exact:
-        if hash_kind or radius is not None or similarity is not None or no_verify:
-            raise UsageError("--exact compares bytes, so it takes no option about hashes")
-        criteria = Criteria(radius=None)
-    else:
-        bits = radius_in_bits(radius, similarity, DUPLICATES_RADIUS)
-        criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
+    criteria = criteria_of(hash_kind, radius, similarity, exact=exact, no_verify=no_verify)
     from catalog.queries.duplicates import duplicates  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)

@@ -19,11 +19,9 @@ from catalog.cli.options import (
     as_paths,
     catalog_path,
     is_quiet,
-    radius_in_bits,
 )
-from catalog.errors import CatalogAbsent, UsageError
-from catalog.model import HashKind
-from catalog.queries.criteria import DUPLICATES_RADIUS, Criteria
+from catalog.errors import CatalogAbsent
+from catalog.queries.criteria import criteria_of
 from catalog.rendering import explanation, look, structured
 from catalog.store.database import open_for_reading
 
@@ -42,13 +40,7 @@ def explain(
     quiet: QuietOption = False,
 ) -> None:
     """Show why two pictures match or not, as dupes with the same options compares them."""
-    if exact:
-        if hash_kind or radius is not None or similarity is not None or no_verify:
-            raise UsageError("--exact compares bytes, so it takes no option about hashes")
-        criteria = Criteria(radius=None)
-    else:
-        bits = radius_in_bits(radius, similarity, DUPLICATES_RADIUS)
-        criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
+    criteria = criteria_of(hash_kind, radius, similarity, exact=exact, no_verify=no_verify)
     from catalog.queries.explain import explain as find_out  # with numpy
 
     one, other = as_paths([first, second])

@@ -11,6 +11,8 @@ import typer
 from catalog.errors import UsageError
 from catalog.model import HASH_BITS, HashKind
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
+from catalog.queries.criteria import radius_in_bits as radius_in_bits
+from catalog.store.place import catalog_file
 
 CatalogOption = Annotated[
     str | None,
@@ -76,15 +78,7 @@ class Common:
 
 def catalog_path(context: typer.Context, given: str | None) -> bytes:
     """The catalog file to use."""
-    if "" in (given, context.obj.catalog):
-        raise UsageError("--catalog needs the name of a file")
-    chosen = given or context.obj.catalog or os.environ.get("IMGCAT_CATALOG")
-    if not chosen:
-        import platformdirs
-
-        folder = platformdirs.user_data_dir("imgcat", appauthor=False)
-        chosen = os.path.join(folder, "catalog.db")
-    return os.fsencode(os.path.abspath(os.path.expanduser(chosen)))
+    return catalog_file(given if given is not None else context.obj.catalog)
 
 
 def is_quiet(context: typer.Context, given: bool) -> bool:
@@ -107,16 +101,3 @@ def only_one(**flags: bool) -> None:
     chosen = [f"--{name}" for name, given in flags.items() if given]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} do not go together: choose one")
-
-
-def radius_in_bits(radius: int | None, similarity: float | None, default: int) -> int:
-    """The radius that --radius or --similarity ask for."""
-    if radius is not None and similarity is not None:
-        raise UsageError("--radius and --similarity say the same thing: choose one")
-    if similarity is None:
-        return default if radius is None else radius
-    if 0 < similarity < 1:
-        raise UsageError(f"--similarity is a percentage, such as 90; {similarity:g} is below 1 %")
-    from catalog.search.hamming import radius_of_similarity  # with numpy, for those who ask
-
-    return radius_of_similarity(similarity)

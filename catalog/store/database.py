@@ -339,9 +339,8 @@ def open_for_reading(path: bytes) -> Database:
     standing = opening.inspect(path, locks)
     if standing is Standing.ABSENT:
         raise opening.absent(path)
-    if standing is Standing.OLDER:
-        # Only a writer may migrate, and every query reads the present schema.
-        open_for_writing(path).close()
+    # Only a writer may migrate, and every query reads the present schema.
+    notes = _brought_up_to_date(path) if standing is Standing.OLDER else []
     with translated(path), contextlib.ExitStack() as undo:
         address = _address(path, undo)
         connection = _connect(address)
@@ -349,8 +348,22 @@ def open_for_reading(path: bytes) -> Database:
         connection.execute("PRAGMA query_only = ON")
         _check_version(connection, path)
         database = Database(path, connection, locks)
+        database.notes += notes
         database._closing(undo.pop_all().close)
     return database
+
+
+def _brought_up_to_date(path: bytes) -> list[str]:
+    """Migrate; returns what a person should know of it."""
+    try:
+        with open_for_writing(path) as database:
+            return database.notes
+    except CatalogReadOnly as error:
+        raise CatalogReadOnly(
+            f"the catalog {shown(path)} was made by an earlier imgcat and must be brought up to "
+            "date once, but it cannot be written: copy it to where it can, and name the copy "
+            "with --catalog"
+        ) from error
 
 
 def _address(path: bytes, undo: contextlib.ExitStack) -> str:

@@ -1,0 +1,346 @@
+"""imgcat for Python programs: one class, whose methods are the commands.
+
+What a method needs is imported when it is called, so that importing this module is cheap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
+
+from catalog.errors import CatalogAbsent, UsageError
+from catalog.model import (
+    Duplicates,
+    Explanation,
+    Likeness,
+    Photo,
+    Problem,
+    Recipe,
+    Status,
+    Summary,
+    Verification,
+)
+from catalog.progress import SILENT, Phase, Progress
+from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, criteria_of
+from catalog.store.place import Version, catalog_file, version_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from catalog.store.database import Database
+
+AnyPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Listener: TypeAlias = Progress | Callable[[Phase, int, int | None], object]
+
+
+class Catalog:
+    """A catalog of pictures: index them, then ask.
+
+    Use it in ``with``, or ``close`` it. A Catalog is for the thread that made it; others make
+    their own, on the same file. Paths may be str, bytes or PathLike; those in answers are bytes,
+    as the operating system has them (``os.fsdecode`` makes str of them). Answers are about the
+    last index.
+
+    ``progress`` is called with the phase, how much of it is done, and the total (None where
+    that is not known); or it is an object with the methods of ``catalog.Progress``. What it
+    raises ends the method. KeyboardInterrupt, from it or from Ctrl-C, ends ``index`` and
+    ``verify`` early: what was done until then is kept and returned, with ``interrupted`` set.
+
+    Every method raises a ``catalog.CatalogError`` with a message for a person: UsageError for
+    a request that makes no sense, CatalogAbsent before the first index, CatalogDamaged, Busy...
+    """
+
+    def __init__(self, path: AnyPath | None = None) -> None:
+        """The catalog file at ``path``; None: the one that the command line would use.
+
+        Nothing is opened yet, and there need not be a file: ``index`` makes it.
+        """
+        self._path = catalog_file(path)
+        self._owner = _this_thread()
+        self._opened = contextlib.ExitStack()
+        self._database: Database | None = None
+        self._version: Version | None = None
+        self._executor: Executor | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Catalog({os.fsdecode(self._path)!r})"
+
+    def __iter__(self) -> Iterator[Photo]:
+        return self.photos()
+
+    def close(self) -> None:
+        """Close the file. What answers still would read from it is not there any more."""
+        if not self._closed:
+            self._check_usable()
+            self._closed = True
+            self._opened.close()
+
+    # -- bringing it up to date ----------------------------------------------------------------
+
+    def index(
+        self,
+        *paths: AnyPath,
+        include: str | Iterable[str] | None = None,
+        exclude: str | Iterable[str] | None = None,
+        hidden: bool | None = None,
+        full_decode: bool | None = None,
+        jobs: int | None = None,
+        progress: Listener | None = None,
+    ) -> Summary:
+        """Bring the catalog in line with the disk below ``paths``; none: all folders it follows.
+
+        ``include`` and ``exclude`` are shell patterns. They, ``hidden`` (also names that begin
+        with a dot) and ``full_decode`` (hash full-size pixels) are remembered, and None leaves
+        what was said before. ``jobs`` processes read photos; None: one a core. A damaged catalog
+        is set aside and built anew, and the summary's ``notes`` say so.
+        """
+        self._check_usable()
+        from catalog.indexing.roots import FilterChange
+        from catalog.indexing.run import Options, index_at
+
+        options = Options(
+            FilterChange(_patterns(include), _patterns(exclude), hidden),
+            None if full_decode is None else Recipe.FULL if full_decode else Recipe.REDUCED,
+            _jobs(jobs),
+        )
+        return index_at(self._path, _as_bytes(paths), options, _as_progress(progress))
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def duplicates(
+        self,
+        *paths: AnyPath,
+        hash: str | None = None,  # noqa: A002  (as the command line calls it)
+        radius: int | None = None,
+        similarity: float | None = None,
+        exact: bool = False,
+        no_verify: bool = False,
+        pairs: bool = False,
+        progress: Listener | None = None,
+    ) -> Duplicates:
+        """The groups of the same picture below ``paths``; none: everywhere.
+
+        Two pictures match when ``radius`` of the 64 bits of their ``hash`` ("phash", "dhash",
+        "ahash", "whash") differ or fewer; ``similarity`` says that in percent. ``exact`` wants
+        equal bytes; ``no_verify`` compares pictures without contrast by their hash too. With
+        ``pairs``, every pair that matches is there besides, to be iterated over once.
+
+        Groups and pairs are read as they are asked for, while this Catalog is open.
+        """
+        criteria = criteria_of(hash, radius, similarity, exact=exact, no_verify=no_verify)
+        wanted, database = _as_bytes(paths), self._reading()
+        from catalog.queries.duplicates import duplicates
+
+        return duplicates(
+            database,
+            wanted,
+            criteria,
+            pairs=pairs,
+            progress=_as_progress(progress),
+            executor=self._threads(),
+        )
+
+    def similar(
+        self,
+        image: AnyPath,
+        *paths: AnyPath,
+        hash: str | None = None,  # noqa: A002  (as the command line calls it)
+        radius: int | None = None,
+        similarity: float | None = None,
+        no_verify: bool = False,
+        limit: int | None = SIMILAR_LIMIT,
+        progress: Listener | None = None,
+    ) -> Likeness:
+        """What looks like ``image`` below ``paths`` (none: everywhere), best first.
+
+        The picture need not be in the catalog. ``limit`` None gives all matches; the others are
+        as in ``duplicates``.
+        """
+        criteria = criteria_of(
+            hash, radius, similarity, no_verify=no_verify, default_radius=SIMILAR_RADIUS
+        )
+        if limit is not None and limit < 1:
+            raise UsageError(f"a limit is a number from 1 on, or None, not {limit}")
+        (asked, *wanted), database = _as_bytes((image, *paths)), self._reading()
+        from catalog.queries.similar import similar
+
+        listener = _as_progress(progress)
+        return similar(database, asked, wanted, criteria=criteria, limit=limit, progress=listener)
+
+    def explain(
+        self,
+        first: AnyPath,
+        second: AnyPath,
+        *,
+        hash: str | None = None,  # noqa: A002  (as the command line calls it)
+        radius: int | None = None,
+        similarity: float | None = None,
+        exact: bool = False,
+        no_verify: bool = False,
+    ) -> Explanation:
+        """Why two pictures match or not, as ``duplicates`` with the same options compares them.
+
+        They need not be in the catalog, and there need not be one.
+        """
+        criteria = criteria_of(hash, radius, similarity, exact=exact, no_verify=no_verify)
+        one, other = _as_bytes((first, second))
+        from catalog.queries.explain import explain
+
+        try:
+            database = self._reading()
+        except CatalogAbsent:
+            return explain(None, one, other, criteria)
+        return explain(database, one, other, criteria)
+
+    def photos(self, *paths: AnyPath) -> Iterator[Photo]:
+        """The photos below ``paths`` (none: everywhere) that are there: by folder, then by name.
+
+        They are read from the catalog a page at a time, while this Catalog is open.
+        """
+        wanted, database = _as_bytes(paths), self._reading()
+        from catalog.queries.listing import photos
+
+        return photos(database, wanted)
+
+    def problems(self, *paths: AnyPath) -> list[Problem]:
+        """The files below ``paths`` (none: everywhere) that could not be read, by path."""
+        wanted, database = _as_bytes(paths), self._reading()
+        from catalog.queries.standing import problems
+
+        return problems(database, wanted)
+
+    def status(self) -> Status:
+        """What the catalog holds, and the folders it follows."""
+        database = self._reading()
+        from catalog.queries.standing import status
+
+        return status(database)
+
+    def verify(
+        self,
+        *paths: AnyPath,
+        sample: float = 1.0,
+        jobs: int | None = None,
+        progress: Listener | None = None,
+    ) -> Verification:
+        """Read the photos below ``paths`` (none: everywhere) again; say whose bytes changed unseen.
+
+        Also checks the catalog file itself. ``sample`` is the part of the photos to read, above
+        0 and up to 1, chosen by chance. Nothing is repaired.
+        """
+        if not 0 < sample <= 1:
+            raise UsageError(f"a sample is a part above 0 and up to 1, not {sample}")
+        processes = _jobs(jobs)
+        wanted, database = _as_bytes(paths), self._reading()
+        from catalog.queries.verify import verify
+        from catalog.workers.cores import cores
+
+        return verify(
+            database,
+            wanted,
+            sample=sample,
+            jobs=processes or cores(),
+            progress=_as_progress(progress),
+        )
+
+    # -- what is open --------------------------------------------------------------------------
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise UsageError(f"{self!r} is closed: make another one")
+        if self._owner != _this_thread():
+            raise UsageError(f"{self!r} belongs to another thread: make one in each thread")
+
+    def _reading(self) -> Database:
+        """The catalog, open for reading, as it is now.
+
+        One that another took the place of stays open, for the answers that still read from it.
+        """
+        self._check_usable()
+        from catalog.store.database import open_for_reading
+
+        version = version_of(self._path)
+        if self._database is None or version != self._version:
+            self._database = self._opened.enter_context(open_for_reading(self._path))
+            self._version = version
+        return self._database
+
+    def _threads(self) -> Executor:
+        """Threads to search on."""
+        if self._executor is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            from catalog.workers.cores import cores
+
+            self._executor = self._opened.enter_context(ThreadPoolExecutor(cores()))
+        return self._executor
+
+
+class _Called:
+    """The progress of an engine, for a function that wants it in three arguments."""
+
+    def __init__(self, function: Callable[[Phase, int, int | None], object]) -> None:
+        self._function = function
+        self._phase = Phase.CHECKING
+        self._done = 0
+        self._total: int | None = None
+
+    def start(self, phase: Phase, total: int | None = None) -> None:
+        self._phase, self._done, self._total = phase, 0, total
+        self._function(phase, 0, total)
+
+    def advance(self, count: int = 1) -> None:
+        self._done += count
+        self._function(self._phase, self._done, self._total)
+
+    def note(self, message: str) -> None:
+        pass
+
+
+def _as_progress(listener: Listener | None) -> Progress:
+    if listener is None:
+        return SILENT
+    if callable(listener) and not hasattr(listener, "advance"):
+        return _Called(listener)
+    return cast(Progress, listener)  # it may be callable besides
+
+
+def _as_bytes(paths: Iterable[AnyPath]) -> list[bytes]:
+    found = [os.fsencode(path) for path in paths]
+    for path in found:
+        if not path or b"\0" in path:  # the empty one would be the current folder
+            raise UsageError(f"one of the paths is {'not one' if path else 'empty'}: {path!r}")
+    return found
+
+
+def _patterns(given: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    return tuple(pattern for pattern in ((given,) if isinstance(given, str) else given) if pattern)
+
+
+def _jobs(given: int | None) -> int | None:
+    if given is not None and given < 1:
+        raise UsageError(f"jobs is a number of processes from 1 on, not {given}")
+    return given
+
+
+def _this_thread() -> tuple[int, int]:
+    """With the process: SQLite's connections do not outlive a fork either."""
+    return os.getpid(), threading.get_ident()
