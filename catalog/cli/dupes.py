@@ -18,15 +18,14 @@ from catalog.cli.options import (
     RadiusOption,
     SimilarityOption,
     as_paths,
-    catalog_path,
     is_quiet,
     only_one,
+    open_to_ask,
 )
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
 from catalog.rendering import look, nul, structured, table, text
 from catalog.rendering.bar import TerminalProgress
-from catalog.store.database import open_for_reading
 from catalog.workers.cores import cores
 
 
@@ -60,7 +59,7 @@ def dupes(
 
     quiet = is_quiet(context, quiet)
     with (
-        open_for_reading(catalog_path(context, catalog)) as database,
+        open_to_ask(context, catalog, quiet=quiet) as database,
         ThreadPoolExecutor(cores()) as executor,
     ):
         with TerminalProgress(quiet=quiet) as progress:

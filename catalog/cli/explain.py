@@ -17,13 +17,12 @@ from catalog.cli.options import (
     RadiusOption,
     SimilarityOption,
     as_paths,
-    catalog_path,
     is_quiet,
+    open_to_ask,
 )
 from catalog.errors import CatalogAbsent
 from catalog.queries.criteria import criteria_of
 from catalog.rendering import explanation, look, structured
-from catalog.store.database import open_for_reading
 
 
 def explain(
@@ -46,7 +45,7 @@ def explain(
     one, other = as_paths([first, second])
     with contextlib.ExitStack() as opened:
         try:
-            database = opened.enter_context(open_for_reading(catalog_path(context, catalog)))
+            database = opened.enter_context(open_to_ask(context, catalog, quiet=quiet))
         except CatalogAbsent:
             database = None  # two files can be compared without one, and the answer says so
         answer = find_out(database, one, other, criteria)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,7 +12,8 @@ import typer
 from catalog.errors import UsageError
 from catalog.model import HASH_BITS, HashKind
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
-from catalog.queries.criteria import radius_in_bits as radius_in_bits
+from catalog.rendering.escaping import printable
+from catalog.store.database import Database, open_for_reading
 from catalog.store.place import catalog_file
 
 CatalogOption = Annotated[
@@ -84,6 +86,15 @@ def catalog_path(context: typer.Context, given: str | None) -> bytes:
 def is_quiet(context: typer.Context, given: bool) -> bool:
     """Whether only the result is wanted."""
     return given or context.obj.quiet
+
+
+def open_to_ask(context: typer.Context, given: str | None, *, quiet: bool = False) -> Database:
+    """The catalog, to read it; what had to be done to it is told on stderr."""
+    database = open_for_reading(catalog_path(context, given))
+    if not is_quiet(context, quiet):
+        for note in database.notes:
+            print(f"imgcat: {printable(note)}", file=sys.stderr)
+    return database
 
 
 def as_paths(names: list[str] | None) -> list[bytes]:

@@ -13,13 +13,12 @@ from catalog.cli.options import (
     PathsArgument,
     QuietOption,
     as_paths,
-    catalog_path,
     is_quiet,
     only_one,
+    open_to_ask,
 )
 from catalog.queries.standing import problems as known_problems
 from catalog.rendering import look, nul, reports, structured
-from catalog.store.database import open_for_reading
 
 
 def problems(
@@ -37,7 +36,7 @@ def problems(
     Each is tried again when it changes, or when a decoder is updated or added.
     """
     only_one(json=as_json, print0=print0)
-    with open_for_reading(catalog_path(context, catalog)) as database:
+    with open_to_ask(context, catalog, quiet=quiet) as database:
         answer = known_problems(database, as_paths(paths))
     if as_json:
         structured.write_json(structured.problems(answer), look.for_programs(sys.stdout))

@@ -17,17 +17,14 @@ from catalog.cli.options import (
     RadiusOption,
     SimilarityOption,
     as_paths,
-    catalog_path,
     is_quiet,
     only_one,
-    radius_in_bits,
+    open_to_ask,
 )
-from catalog.model import HashKind
-from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, Criteria
+from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, criteria_of
 from catalog.queries.picture import asked_about
 from catalog.rendering import look, nul, structured, text
 from catalog.rendering.bar import TerminalProgress
-from catalog.store.database import open_for_reading
 
 
 def similar(
@@ -52,12 +49,13 @@ def similar(
 ) -> None:
     """Show what looks like one picture, best first."""
     only_one(json=as_json, print0=print0)
-    bits = radius_in_bits(radius, similarity, SIMILAR_RADIUS)
-    criteria = Criteria(hash_kind or HashKind.PHASH, bits, flat=no_verify)
+    criteria = criteria_of(
+        hash_kind, radius, similarity, no_verify=no_verify, default_radius=SIMILAR_RADIUS
+    )
     quiet = is_quiet(context, quiet)
     (asked,) = as_paths([image])
     with (
-        open_for_reading(catalog_path(context, catalog)) as database,
+        open_to_ask(context, catalog, quiet=quiet) as database,
         TerminalProgress(quiet=quiet) as progress,
         asked_about(database, [asked]) as pictures,
     ):

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from catalog.cli.options import CatalogOption, JsonOption, QuietOption, catalog_path, is_quiet
+from catalog.cli.options import CatalogOption, JsonOption, QuietOption, is_quiet, open_to_ask
 from catalog.errors import ExitCode
 from catalog.model import Status
 from catalog.queries.standing import status as standing
 from catalog.rendering import look, reports, structured
-from catalog.store.database import open_for_reading
 
 STALE_AFTER_DAYS = 7
 
@@ -33,7 +32,7 @@ def status(
     quiet: QuietOption = False,
 ) -> None:
     """Show what the catalog holds, and the folders it follows."""
-    with open_for_reading(catalog_path(context, catalog)) as database:
+    with open_to_ask(context, catalog, quiet=quiet) as database:
         answer = standing(database)
     if as_json:
         structured.write_json(structured.status(answer), look.for_programs(sys.stdout))

@@ -14,13 +14,12 @@ from catalog.cli.options import (
     PathsArgument,
     QuietOption,
     as_paths,
-    catalog_path,
     is_quiet,
+    open_to_ask,
 )
 from catalog.errors import ExitCode, UsageError
 from catalog.rendering import look, reports, structured
 from catalog.rendering.bar import TerminalProgress
-from catalog.store.database import open_for_reading
 from catalog.workers.cores import cores
 
 
@@ -45,7 +44,7 @@ def verify(
     from catalog.queries.verify import verify as read_again  # with the workers
 
     with (
-        open_for_reading(catalog_path(context, catalog)) as database,
+        open_to_ask(context, catalog, quiet=quiet) as database,
         TerminalProgress(quiet=quiet) as progress,
     ):
         answer = read_again(

@@ -110,7 +110,6 @@ class StoredGroups(Sequence[Group]):
     def __init__(self, database: Database, members: Members) -> None:
         self._database = database
         self._members = members
-        self._places = Places(database)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -122,29 +121,29 @@ class StoredGroups(Sequence[Group]):
     def __getitem__(self, index: int | slice) -> Group | list[Group]:
         """One group, or some. Raises LookupError for one whose photos went since."""
         if isinstance(index, slice):
-            return list(self._read(list(range(*index.indices(len(self))))))
+            return list(self._read(range(*index.indices(len(self))), Places(self._database)))
         number = range(len(self))[index]
-        for group in self._read([number]):
+        for group in self._read([number], Places(self._database)):
             return group
         raise LookupError(f"the photos of group {number} changed since they were found")
 
     def __iter__(self) -> Iterator[Group]:
         begins = self._members.begins
-        first = 0
+        first, places = 0, Places(self._database)
         while first < len(self):
             enough = np.searchsorted(begins, begins[first] + _PHOTOS_AT_ONCE)
             after = min(len(self), max(first + 1, int(enough)))
-            yield from self._read(range(first, after))
+            yield from self._read(range(first, after), places)
             first = after
 
-    def _read(self, groups: Sequence[int]) -> Iterator[Group]:
+    def _read(self, groups: Sequence[int], places: Places) -> Iterator[Group]:
         begins = self._members.begins
         rows = [
             photo
             for group in groups
             for photo in self._members.photo[begins[group] : begins[group + 1]].tolist()
         ]
-        records = holders.records(self._database, rows, self._places)
+        records = holders.records(self._database, rows, places)
         for group in groups:
             found = self._group(slice(begins[group], begins[group + 1]), records)
             if found is not None:
