@@ -241,16 +241,15 @@ class _Triangles:
             below = as_strided(flat[first * columns :], (steps, size), (columns * 8, 8))
             differing = (below ^ flat[:size]).ravel()
             distance = np.bitwise_count(differing)
-            found = np.flatnonzero(distance <= self.radius)
+            found = hits.owned(np.flatnonzero(distance <= self.radius), differing)
             if not len(found):
                 continue
             step, place = np.divmod(found, size)
             row, column = np.divmod(place, columns)
             step += first
             inside = row + step < lengths[column]
-            found, step = found[inside], step[inside]
             upper = (begins[column] + row)[inside]
-            hits.add(upper, upper + step, differing[found], distance[found])
+            hits.add(upper, upper + step[inside], distance[found[inside]])
 
 
 def _rectangles(
@@ -288,43 +287,36 @@ class _Rectangle:
             np.bitwise_xor(down, across, out=differing[here])
             np.bitwise_count(differing[here], out=distance[here])
             np.less_equal(distance[here], self.radius, out=near[here])
-            found = np.flatnonzero(near[here])
+            found = hits.owned(np.flatnonzero(near[here]), differing.ravel())
             if len(found):
                 row, column = np.divmod(found, width)
-                hits.add(
-                    row + top,
-                    column + self.columns.start,
-                    differing.ravel()[found],
-                    distance.ravel()[found],
-                )
+                hits.add(row + top, column + self.columns.start, distance.ravel()[found])
         return hits.block(ordered=self.rows_of is not self.columns_of)
 
 
 class _Hits:
-    """Pairs of places, gathered; those that belong to an earlier pass are left out."""
+    """Pairs of places, gathered as positions."""
 
     def __init__(self, first_of: _Buckets, second_of: _Buckets) -> None:
         self._first_of = first_of
         self._second_of = second_of
         self._found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]] = []
 
+    def owned(self, found: NDArray[np.int64], differing: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Those of the pairs ``found`` in ``differing``, their XOR, that no earlier pass owns.
+
+        Close pairs are seen by many passes, so this comes before anything else is done to them.
+        """
+        return found[self._first_of.some.owns(differing[found])] if len(found) else found
+
     def add(
         self,
         first: NDArray[np.int64],
         second: NDArray[np.int64],
-        differing: NDArray[np.uint64],
         distance: NDArray[np.uint8],
     ) -> None:
-        """Pairs of places with the XOR of their values."""
-        mine = self._first_of.some.owns(differing)
-        if mine.any():
-            self._found.append(
-                (
-                    self._first_of.order[first[mine]],
-                    self._second_of.order[second[mine]],
-                    distance[mine],
-                )
-            )
+        """Pairs of places."""
+        self._found.append((self._first_of.order[first], self._second_of.order[second], distance))
 
     def block(self, *, ordered: bool) -> PairBlock:
         """All of them as positions. Unless ``ordered`` is settled, the smaller comes first."""
@@ -394,7 +386,7 @@ class _Lookups:
         place = _ranges(self.begins, self.lengths)
         differing = self.queries.values[row] ^ self.values.values[place]
         distance = np.bitwise_count(differing)
-        near = np.flatnonzero(distance <= self.radius)
+        near = hits.owned(np.flatnonzero(distance <= self.radius), differing)
         if len(near):
-            hits.add(row[near], place[near], differing[near], distance[near])
+            hits.add(row[near], place[near], distance[near])
         return hits.block(ordered=True)
