@@ -273,6 +273,8 @@ def _open_under_lock(path: bytes, locks: Locks, *, check: bool, progress: Progre
     try:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA synchronous = NORMAL")
+        # Statement journals are small, and a full /var/tmp is none of the catalog's business.
+        connection.execute("PRAGMA temp_store = MEMORY")
         _check_version(connection, path)
         if unclean:
             progress.start(Phase.CHECKING)

@@ -134,20 +134,32 @@ def create(path: bytes, locks: Locks) -> None:
         # A log without its database would be replayed into the new one.
         set_aside(path)
     new = path + b".new-%d" % os.getpid()
-    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(os.fsdecode(new), isolation_level=None)
     try:
+        _make(new)
+    except BaseException:
+        for companion in _COMPANIONS:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new + companion)
+        raise
+    os.rename(new, path)
+    _sync_folder(os.path.dirname(path))
+    with open(locks.initialised, "wb"):
+        pass
+
+
+def _make(new: bytes) -> None:
+    """An empty catalog at ``new`` that is whole in its one file."""
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with contextlib.closing(sqlite3.connect(os.fsdecode(new), isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
-    finally:
-        connection.close()
-    os.rename(new, path)
-    _sync_folder(os.path.dirname(path))
-    with open(locks.initialised, "wb"):
-        pass
+        # Closing empties the log too, and says nothing where a full or failing disk prevents it.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if os.path.getsize(new + b"-wal") > 0:
+            raise sqlite3.OperationalError("the log of a new catalog could not be emptied")
 
 
 def set_aside(path: bytes) -> bytes:
