@@ -11,6 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "cli"))
 
 from commandline import Imgcat
 
+from tests.faults.stored import expected, photos
+from tests.soak.figures import say
+
+__all__ = ["expected", "imgcat", "photos", "say"]
+
 
 @pytest.fixture
 def imgcat(tmp_path: Path) -> Imgcat:
