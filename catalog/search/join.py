@@ -27,7 +27,7 @@ _HEIGHTS: Final = tuple(
     sorted({(4 + quarter) << power >> 2 for power in range(1, 9) for quarter in range(4)} | {512})
 )
 _LONGEST: Final = _HEIGHTS[-1]  # longer buckets are cut into parts
-_TILE: Final = 1 << 16  # comparisons at once: what they need stays in the processor's cache
+_TILE: Final = 1 << 19  # comparisons at once: fewer, and threads wait for each other's Python
 _STEPS: Final = 8  # of them for each value, at least, where buckets are long enough
 _TASK: Final = 1 << 21  # comparisons in one task: bounds what it may find
 _TASKS_AHEAD: Final = 6
@@ -210,6 +210,39 @@ def _cut(
 
 
 @dataclass(frozen=True, slots=True)
+class _Scratch:
+    """Room for one tile after the other: arrays this large are costly to get and to give back."""
+
+    differing: NDArray[np.uint64]
+    distance: NDArray[np.uint8]
+    close: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, size: int) -> _Scratch:
+        return cls(
+            np.empty(size, dtype=np.uint64),
+            np.empty(size, dtype=np.uint8),
+            np.empty(size, dtype=np.bool_),
+        )
+
+    def compare(
+        self, rows: NDArray[np.uint64], columns: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+        """The XOR of all ``rows`` with ``columns``, flat, and its bits; good until the next."""
+        shape = len(rows), len(columns)
+        size = shape[0] * shape[1]
+        differing, distance = self.differing[:size], self.distance[:size]
+        np.bitwise_xor(rows, columns, out=differing.reshape(shape))
+        np.bitwise_count(differing, out=distance)
+        return differing, distance
+
+    def near(self, radius: int, size: int) -> NDArray[np.int64]:
+        """Where the first ``size`` of what was compared are close enough."""
+        np.less_equal(self.distance[:size], radius, out=self.close[:size])
+        return np.flatnonzero(self.close[:size])
+
+
+@dataclass(frozen=True, slots=True)
 class _Triangles:
     """A task: all pairs within each of some buckets that are at most ``height`` long."""
 
@@ -222,12 +255,19 @@ class _Triangles:
     def __call__(self) -> PairBlock:
         hits = _Hits(self.buckets, self.buckets)
         columns = max(1, _TILE // (self.height * _STEPS))
+        scratch = _Scratch.of(max(_TILE, self.height))
         for first in range(0, len(self.begins), columns):
             part = slice(first, first + columns)
-            self._tile(self.begins[part], self.lengths[part], hits)
+            self._tile(self.begins[part], self.lengths[part], scratch, hits)
         return hits.block(ordered=False)
 
-    def _tile(self, begins: NDArray[np.int64], lengths: NDArray[np.int64], hits: _Hits) -> None:
+    def _tile(
+        self,
+        begins: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        scratch: _Scratch,
+        hits: _Hits,
+    ) -> None:
         """Each row with those 1 below it, 2 below it, ...: several such steps at once.
 
         A short column reads on into the next bucket; what is found there is dropped.
@@ -239,9 +279,8 @@ class _Triangles:
         for first in range(1, height, steps):
             size = (height - first) * columns
             below = as_strided(flat[first * columns :], (steps, size), (columns * 8, 8))
-            differing = (below ^ flat[:size]).ravel()
-            distance = np.bitwise_count(differing)
-            found = hits.owned(np.flatnonzero(distance <= self.radius), differing)
+            differing, distance = scratch.compare(below, flat[:size])
+            found = hits.owned(scratch.near(self.radius, len(distance)), differing)
             if not len(found):
                 continue
             step, place = np.divmod(found, size)
@@ -278,19 +317,14 @@ class _Rectangle:
         across = self.columns_of.values[self.columns]
         width = len(across)
         at_once = max(1, _TILE // width)
-        differing = np.empty((at_once, width), dtype=np.uint64)
-        distance = np.empty((at_once, width), dtype=np.uint8)
-        near = np.empty((at_once, width), dtype=np.bool_)
+        scratch = _Scratch.of(at_once * width)
         for top in range(self.rows.start, self.rows.stop, at_once):
             down = self.rows_of.values[top : min(top + at_once, self.rows.stop), np.newaxis]
-            here = slice(len(down))
-            np.bitwise_xor(down, across, out=differing[here])
-            np.bitwise_count(differing[here], out=distance[here])
-            np.less_equal(distance[here], self.radius, out=near[here])
-            found = hits.owned(np.flatnonzero(near[here]), differing.ravel())
+            differing, distance = scratch.compare(down, across)
+            found = hits.owned(scratch.near(self.radius, len(distance)), differing)
             if len(found):
                 row, column = np.divmod(found, width)
-                hits.add(row + top, column + self.columns.start, distance.ravel()[found])
+                hits.add(row + top, column + self.columns.start, distance[found])
         return hits.block(ordered=self.rows_of is not self.columns_of)
 
 
