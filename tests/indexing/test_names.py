@@ -72,7 +72,7 @@ def test_r25_names_round_trip_through_index_dupes_and_forget(
         assert group is None or {photo.path for photo in members(group)} == inside
         with open_for_writing(library.catalog) as database:
             assert forget(database, [library.path(folder)]) == len(inside)
-            left = duplicates(database).groups
+            left = list(duplicates(database).groups)
         found = {photo.path for group in left for photo in members(group)}
         assert found == (every - inside if len(every - inside) > 1 else set())
         library.index()

@@ -62,7 +62,7 @@ def test_real_photos_and_their_copies(place: Path) -> None:
     }
     assert known(catalog(place), os.fsencode(place / "photos")) == on_disk
     with open_for_reading(catalog(place)) as database:
-        groups = duplicates(database).groups
+        groups = list(duplicates(database).groups)
     assert sorted(len(group.matches) for group in groups) == [1] * len(names)
 
 

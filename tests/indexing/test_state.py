@@ -252,5 +252,5 @@ def keep(library: Library, gardener: Gardener, *roots: str) -> None:
 
 def groups(catalog: bytes) -> list[list[bytes]]:
     with open_for_reading(catalog) as database:
-        found = duplicates(database).groups
+        found = list(duplicates(database).groups)
     return sorted(sorted(photo.path for photo in members(group)) for group in found)
