@@ -259,7 +259,7 @@ class _Triangles:
         for first in range(0, len(self.begins), columns):
             part = slice(first, first + columns)
             self._tile(self.begins[part], self.lengths[part], scratch, hits)
-        return hits.block(ordered=False)
+        return hits.block()
 
     def _tile(
         self,
@@ -325,7 +325,7 @@ class _Rectangle:
             if len(found):
                 row, column = np.divmod(found, width)
                 hits.add(row + top, column + self.columns.start, distance[found])
-        return hits.block(ordered=self.rows_of is not self.columns_of)
+        return hits.block()
 
 
 class _Hits:
@@ -352,17 +352,12 @@ class _Hits:
         """Pairs of places."""
         self._found.append((self._first_of.order[first], self._second_of.order[second], distance))
 
-    def block(self, *, ordered: bool) -> PairBlock:
-        """All of them as positions. Unless ``ordered`` is settled, the smaller comes first."""
+    def block(self) -> PairBlock:
+        """All of them. Sorting was stable, so within a bucket the smaller position comes first."""
         if not self._found:
             nothing = np.empty(0, dtype=np.int64)
             return PairBlock(nothing, nothing, np.empty(0, dtype=np.uint8))
-        first, second, distance = (
-            np.concatenate(column) for column in zip(*self._found, strict=True)
-        )
-        if not ordered:
-            first, second = np.minimum(first, second), np.maximum(first, second)
-        return PairBlock(first, second, distance)
+        return PairBlock(*(np.concatenate(column) for column in zip(*self._found, strict=True)))
 
 
 def _tasks_between(queries: _Buckets, values: _Buckets, radius: int) -> Iterator[Task]:
@@ -423,4 +418,4 @@ class _Lookups:
         near = hits.owned(np.flatnonzero(distance <= self.radius), differing)
         if len(near):
             hits.add(row[near], place[near], distance[near])
-        return hits.block(ordered=True)
+        return hits.block()
