@@ -342,6 +342,29 @@ class Summary:
         return not (self.unreadable or self.unread or self.interrupted)
 
 
+class Happening(StrEnum):
+    """What became of a file or a folder, as whoever follows the catalog hears of it."""
+
+    ADDED = "added"
+    CHANGED = "changed"  # other bytes than before
+    MOVED = "moved"  # it, or a folder with all that is in it
+    GONE = "gone"
+    BACK = "back"  # was gone, and is as it was
+    FAILED = "failed"  # could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened to the photos, and that the catalog knows by now."""
+
+    what: Happening
+    path: bytes
+    before: bytes | None = None  # where it was, of what moved
+    content: int | None = None  # id of the content it holds, of what was added or changed
+    folder: bool = False
+    detail: str = ""  # why it could not be read
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """A file whose bytes are not those the catalog knows, although nothing says it changed."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from catalog.indexing.plan import Carry, Plan, Read, Why, is_racy, settled_digest
 from catalog.indexing.reading import as_problem, believed_of, readings_of
 from catalog.indexing.tree import Node
 from catalog.model import (
+    Change,
     Failure,
     Fingerprint,
+    Happening,
     Outcome,
     Reading,
     Reason,
@@ -29,6 +31,9 @@ from catalog.progress import Phase, Progress
 from catalog.store import contents, folders, photos, settings
 from catalog.store.database import Database, Writer
 from catalog.store.photos import PhotoRow
+
+if TYPE_CHECKING:
+    from catalog.workers.pool import Pool
 
 BATCH_ROWS: Final = 500
 BATCH_SECONDS: Final = 0.2
@@ -52,18 +57,33 @@ class Tally:
     pending: int = 0  # files that were to be read and were not, as the run was interrupted
     interrupted: bool = False
     unreadable: list[tuple[bytes, str]] = field(default_factory=list)
+    unsettled: set[bytes] = field(default_factory=set)  # folders with files so new that a change
+    # after they were read would not show: look again in a moment
 
 
 class Performer:
-    """Carries out one plan. ``decoder`` names what could or could not read the files."""
+    """Carries out one plan. ``decoder`` names what could or could not read the files.
+
+    ``tell`` hears of each change once it is committed.
+    """
 
     def __init__(
-        self, database: Database, recipe: Recipe, decoder: str, progress: Progress
+        self,
+        database: Database,
+        recipe: Recipe,
+        decoder: str,
+        progress: Progress,
+        *,
+        pool: Pool | None = None,
+        tell: Callable[[Change], None] | None = None,
     ) -> None:
         self._database = database
         self._recipe = recipe
         self._decoder = decoder
         self._progress = progress
+        self._pool = pool
+        self._tell = tell
+        self._untold: list[Change] = []  # what the transaction under way changes
         self._unused: set[int] = set()  # contents that a file may have been the last to hold
         self._places_of_rows = folders.Places(database)
         self._made: list[Node] = []  # folders whose rows the transaction under way made
@@ -89,6 +109,7 @@ class Performer:
     def _writing(self) -> Iterator[Writer]:
         """One transaction; folders that it made are unmade with it when it fails."""
         self._made.clear()
+        self._untold.clear()
         try:
             with self._database.writing(self._progress) as writer:
                 yield writer
@@ -96,6 +117,10 @@ class Performer:
             for node in self._made:
                 node.id = None
             raise
+        if self._tell is not None:
+            for change in self._untold:
+                self._tell(change)
+        self._untold.clear()
 
     def _places(self, plan: Plan) -> None:
         """Folders that were renamed, found on another file system, or could not be listed."""
@@ -106,6 +131,7 @@ class Performer:
                 if node.parent is not None and node.id is not None:
                     parent = self._ensure(writer, node.parent)
                     folders.move_folder(writer, node.id, parent, node.name)
+                    self._note(Happening.MOVED, node.path, before=node.before, folder=True)
             for node in plan.readable:
                 if node.id is not None:
                     folders.set_unreadable(writer, node.id, None)
@@ -144,16 +170,20 @@ class Performer:
 
     def _carry_one(self, writer: Writer, carry: Carry) -> bool:
         folder = self._ensure(writer, carry.folder)
+        path = carry.folder.file(carry.name)
         before = photos.get(writer, folder, carry.name)
         if before is not None and before.content is not None:
             self._unused.add(before.content)
         # Under another name as well, it may be another picture: of the same size and time, as
         # an archive unpacks them, on the inode of one deleted since. The next look tells.
         again = carry.moved and carry.name != carry.source.name
+        if again:
+            self.tally.unsettled.add(carry.folder.path)
         if carry.moved and photos.move(
             writer, carry.source, folder, carry.name, carry.stamp, again=again
         ):
             self.tally.moved += 1
+            self._note(Happening.MOVED, path, before=self._path_of(carry.source))
         else:
             content = carry.source.content
             if content is None or not photos.holds(writer, content):
@@ -161,34 +191,63 @@ class Performer:
             photos.put(writer, folder, carry.name, carry.stamp, content, again=again)
             if carry.moved:
                 self.tally.moved += 1
+                self._note(Happening.ADDED, path, content=content)
             elif before is None:
                 self.tally.added += 1
+                self._note(Happening.ADDED, path, content=content)
             else:
                 self.tally.changed += 1
+                self._note(Happening.CHANGED, path, content=content)
         return True
 
     def _presence(self, plan: Plan) -> None:
         """Files that are gone, and files that are back as they were."""
         now = time.time_ns()
         for batch in _batches(plan.missing):
-            with self._database.writing(self._progress) as writer:
+            left_out = {row.id for row in batch if self._is_still_there(row)}
+            with self._writing() as writer:
                 gone = photos.mark_missing(writer, batch, now)
-            self._count_gone(gone, sum(map(self._is_still_there, batch)))
+                for row in batch:
+                    if row.id not in left_out:
+                        self._note(Happening.GONE, self._path_of(row))
+            self._count_gone(gone, len(left_out))
         for node in plan.gone:
             if node.id is not None:
-                with self._database.writing(self._progress) as writer:
+                with self._writing() as writer:
                     # Another run may have found it under another name since it was looked for.
                     parent = None if node.parent is None else node.parent.id
                     if folders.child(writer, parent, node.name) == node.id:
                         gone = photos.mark_all_missing(writer, node.id, now)
-                        self._count_gone(gone, gone if os.path.isdir(node.path) else 0)
+                        there = os.path.isdir(node.path)
+                        self._count_gone(gone, gone if there else 0)
+                        if gone and not there:
+                            self._note(Happening.GONE, node.path, folder=True)
         for back in _batches(plan.back):
-            with self._database.writing(self._progress) as writer:
+            with self._writing() as writer:
                 self.tally.added += photos.mark_present(writer, [row.id for row in back])
+                for row in back:
+                    self._note(Happening.BACK, self._path_of(row))
+
+    def _path_of(self, row: PhotoRow) -> bytes:
+        return self._places_of_rows.path(row.folder) + b"/" + row.name
+
+    def _note(
+        self,
+        what: Happening,
+        path: bytes,
+        *,
+        before: bytes | None = None,
+        content: int | None = None,
+        folder: bool = False,
+        detail: str = "",
+    ) -> None:
+        """Something that the transaction under way changes, to be told when it is committed."""
+        if self._tell is not None:
+            self._untold.append(Change(what, path, before, content, folder, detail))
 
     def _is_still_there(self, row: PhotoRow) -> bool:
         """Whether a file is on the disk, and only the filters left it out."""
-        path = self._places_of_rows.path(row.folder) + b"/" + row.name
+        path = self._path_of(row)
         return os.path.isfile(path) and not os.path.islink(path)
 
     def _count_gone(self, gone: int, still_there: int) -> None:
@@ -234,7 +293,7 @@ class Performer:
         self.tally.pending = len(reads)
         pending: list[tuple[Read, Reading]] = []
         since = time.monotonic()
-        with contextlib.closing(readings_of(reads, self._recipe, jobs)) as readings:
+        with contextlib.closing(readings_of(reads, self._recipe, jobs, self._pool)) as readings:
             try:
                 for read, reading in readings:
                     pending.append((read, reading))
@@ -267,8 +326,8 @@ class Performer:
         outcome = reading.outcome
         before = read.row.content if read.row is not None else None
         if isinstance(outcome, Failure) and outcome.reason is Reason.VANISHED:
-            if read.row is not None:
-                photos.mark_missing(writer, [read.row], reading.begun_ns)
+            if read.row is not None and photos.mark_missing(writer, [read.row], reading.begun_ns):
+                self._note(Happening.GONE, read.folder.file(read.name))
             return
         folder = self._ensure(writer, read.folder)
         assert reading.stamp is not None  # believed_of saw to it
@@ -276,7 +335,8 @@ class Performer:
         if isinstance(outcome, Failure):
             content = None
             failure = as_problem(read, outcome)
-            again = outcome.reason.passing or is_racy(stamp, reading.begun_ns)
+            racy = is_racy(stamp, reading.begun_ns) or outcome.reason is Reason.UNSTABLE
+            again = racy or outcome.reason.passing
             photo = photos.put(writer, folder, read.name, stamp, None, again=again)
             photos.put_problem(writer, photo, failure, self._decoder)
         else:
@@ -285,10 +345,27 @@ class Performer:
                 return  # dropped by another process since: the next look reads it anew
             # Another run may have asked for another recipe meanwhile.
             other = contents.recipe(writer, content) != settings.recipe(writer)
-            again = other or is_racy(stamp, reading.begun_ns)
-            photos.put(writer, folder, read.name, stamp, content, again=again)
+            racy = is_racy(stamp, reading.begun_ns)
+            photos.put(writer, folder, read.name, stamp, content, again=racy or other)
+        if racy:
+            self.tally.unsettled.add(read.folder.path)
         if before is not None and before != content:
             self._unused.add(before)
+        self._note_read(read, outcome, content)
+
+    def _note_read(self, read: Read, outcome: Outcome, content: int | None) -> None:
+        """What a file that was read is told as: nothing, if all is as it was."""
+        path = read.folder.file(read.name)
+        if isinstance(outcome, Failure):
+            problem = as_problem(read, outcome)
+            known = read.why is Why.AGAIN and read.row is not None and read.row.content is None
+            if problem.reason is not Reason.NOT_A_PICTURE and not known:
+                words = f"{problem.reason}: {problem.detail}" if problem.detail else problem.reason
+                self._note(Happening.FAILED, path, detail=words)
+        elif read.why is Why.ADDED:
+            self._note(Happening.ADDED, path, content=content)
+        elif read.row is None or read.row.content != content:
+            self._note(Happening.CHANGED, path, content=content)
 
     def _count(self, read: Read, outcome: Outcome) -> None:
         tally = self.tally

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
 
 from catalog.imaging.formats import PICTURE_SUFFIXES
 from catalog.imaging.limits import FILE_BYTES
 from catalog.indexing.plan import Read
 from catalog.model import Failure, Reading, Reason, Recipe, Stamp, signed64
 
+if TYPE_CHECKING:
+    from catalog.workers.pool import Pool
+
 
 def readings_of(
-    reads: Sequence[Read], recipe: Recipe, jobs: int
+    reads: Sequence[Read], recipe: Recipe, jobs: int, pool: Pool | None = None
 ) -> Generator[tuple[Read, Reading], None, None]:
-    """Read these files in ``jobs`` processes; readings come as they are done."""
+    """Read these files in ``jobs`` processes, or in ``pool``; readings come as they are done."""
     # Here and not above: a rescan that finds nothing starts and imports none of this.
     from catalog.imaging.reading import warm_up
     from catalog.workers.pool import Lost, Task, run_all
@@ -25,14 +29,24 @@ def readings_of(
         for number, item in enumerate(reads)
     )
     begun = time.time_ns()
-    for (number, *_), result in run_all(
-        read_numbered, tasks, jobs=min(jobs, len(reads)), warm_up=warm_up
-    ):
+    if pool is not None:
+        results = pool.run_all(read_numbered, tasks)
+    else:
+        results = run_all(read_numbered, tasks, jobs=min(jobs, len(reads)), warm_up=warm_up)
+    for (number, *_), result in results:
         item = reads[number]
         if isinstance(result, Lost):
             # What was lost is what the file held at some moment since: later bytes are due.
             result = Reading(None, begun, Failure(result.reason, result.detail))
         yield item, result
+
+
+def standing_pool(jobs: int) -> Pool:
+    """Processes that can read photos and stay between plans; none is started yet."""
+    from catalog.imaging.reading import warm_up
+    from catalog.workers.pool import Pool
+
+    return Pool(jobs, warm_up)
 
 
 def read_numbered(request: tuple[int, bytes, Recipe, bytes | None]) -> Reading:

@@ -1,7 +1,8 @@
 """List folders, hold them against the catalog, and plan what makes the two agree.
 
-The one idea that everything hangs on: a first run, a rescan, a rescan after a crash and a
-daemon catching up are this code with other folders. Nothing is changed here.
+The one idea that everything hangs on: a first run, a rescan, a rescan after a crash, a daemon
+catching up and one that looks at a single folder are this code with other folders. Nothing is
+changed here.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from catalog.indexing.plan import (
@@ -34,25 +35,46 @@ from catalog.store.photos import PhotoRow
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A folder to look at: with all below it if ``whole``, else only what is right in it.
+
+    Folders in it that the catalog does not know are looked at whole in any case.
+    """
+
+    path: bytes  # absolute
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
-    """What to look at: ``top`` and all below it, inside the root at ``root``.
+    """What to look at inside the root at ``root``.
 
     ``adopt`` names folders that a person pointed at: if one is on another file system than
     before (a restored backup, a new disk), it is taken as it is and its files are checked.
+    ``before_listing`` is told the path of each folder just before it is listed: what happens
+    to the folder from then on is for whoever is told to notice.
     """
 
     root: bytes
-    top: bytes
+    looks: Collection[Look]
     filters: Filters
     recipe: Recipe
     adopt: Collection[bytes] = ()
+    before_listing: Callable[[bytes], None] = lambda _path: None
 
 
 def reconcile(database: Database, scope: Scope, progress: Progress = SILENT) -> Plan:
-    """Plan what brings the catalog in line with the disk below ``scope.top``."""
+    """Plan what brings the catalog in line with the disk where ``scope`` looks."""
     progress.start(Phase.LISTING)
     filesystem.forget_mounts()
     return _Reconciliation(database, scope, progress).plan()
+
+
+def _tree(database: Database, scope: Scope) -> Tree:
+    """All folders for a look at a whole root, which comes by most of them; else as needed."""
+    if Look(scope.root) in scope.looks:
+        return Tree(folders.all_folders(database))
+    return Tree((), folders.SomeFolders(database))
 
 
 class _Reconciliation:
@@ -61,9 +83,13 @@ class _Reconciliation:
         self._scope = scope
         self._progress = progress
         self._plan = Plan()
-        self._tree = Tree(folders.all_folders(database))
+        self._tree = _tree(database, scope)
         self._compares = photos.any_known(database)
         self._nodes: dict[bytes, Node] = {}  # by path: every folder met in this walk
+        self._listable: dict[bytes, bool] = {}  # by path: whether it may be listed
+        self._whole = {look.path for look in scope.looks if look.whole}
+        self._shallow = {look.path for look in scope.looks if not look.whole}
+        self._begun: set[bytes] = set()  # folders whose listing was begun
         self._listed: list[Node] = []  # those whose listing is whole
         self._taken: set[int] = set()  # rows that moved to another name
         self._left: set[int] = set()  # folders they moved out of
@@ -71,25 +97,31 @@ class _Reconciliation:
         self._linked: dict[tuple[str, int], bytes | None] = {}
 
     def plan(self) -> Plan:
-        scope = self._scope
-        if self._reach_top():
-            for listing in walk(scope.top, scope.filters, self._enter, scope.root):
-                self._progress.advance(len(listing.files))
-                node = self._nodes.get(listing.path)
-                if node is None:
-                    self._unmet(listing)
-                else:
-                    self._take(node, listing)
+        for top in sorted(self._whole | self._shallow):
+            if top not in self._begun:
+                self._look(top)
         self._find_gone_folders()
         # What moved to another name is not missing from its old one.
         self._plan.missing = [row for row in self._plan.missing if row.id not in self._taken]
         return self._plan
 
+    def _look(self, top: bytes) -> None:
+        scope = self._scope
+        if not self._reach(top):
+            return
+        for listing in walk(top, scope.filters, self._enter, scope.root):
+            self._progress.advance(len(listing.files))
+            node = self._nodes.get(listing.path)
+            if node is None:
+                self._unmet(listing, top)
+            else:
+                self._take(node, listing)
+
     # -- folders -----------------------------------------------------------------------------
 
-    def _reach_top(self) -> bool:
-        """Meet the folders from the root down to the one above ``scope.top``."""
-        relative = folders.relative_to(self._scope.top, self._scope.root) or b""
+    def _reach(self, top: bytes) -> bool:
+        """Meet the folders from the root down to the one above ``top``."""
+        relative = folders.relative_to(top, self._scope.root) or b""
         parts = relative.split(b"/") if relative else []
         path = self._scope.root
         for part in [*parts, None]:
@@ -107,7 +139,7 @@ class _Reconciliation:
                 return False
             if part is None:
                 return True  # the walk itself meets the last one
-            if not self._enter(path, status.st_dev, signed64(status.st_ino)):
+            if not self._meet(path, status.st_dev, signed64(status.st_ino)):
                 return False
             path = os.path.join(path, part)
         return True
@@ -123,10 +155,10 @@ class _Reconciliation:
         else:
             self._plan.unreadable.append((node, why))
 
-    def _unmet(self, listing: Listing) -> None:
+    def _unmet(self, listing: Listing, top: bytes) -> None:
         """A folder that its parent showed, and of which nothing could be seen at its turn."""
         if listing.gone:
-            if listing.path == self._scope.top:
+            if listing.path == top:
                 self._not_there(listing.path, listing.error or "")
             return  # as if its parent had not shown it
         parent = self._nodes.get(os.path.dirname(listing.path))
@@ -142,17 +174,32 @@ class _Reconciliation:
         parent = self._nodes.get(os.path.dirname(path)) if path != self._scope.root else None
         if parent is not None:
             return parent.children.get(os.path.basename(path))
-        return next(
-            (
-                node
-                for node in self._tree.by_id.values()
-                if node.parent is None and node.path == path
-            ),
-            None,
-        )
+        return self._tree.top(path)
 
     def _enter(self, path: bytes, device: int, inode: int) -> bool:
-        """Meet a folder; False where it is not to be listed: offline, or no files of a person's."""
+        """Meet a folder on the walk; whether it is to be listed."""
+        if path in self._begun or not self._meet(path, device, inode):
+            return False
+        node = self._nodes[path]
+        if path not in self._whole and path not in self._shallow:
+            if os.path.dirname(path) not in self._whole and self._is_as_it_was(node):
+                return False  # it is there: that is all that was asked
+            self._whole.add(path)
+        self._begun.add(path)
+        self._scope.before_listing(path)
+        return True
+
+    def _is_as_it_was(self, node: Node) -> bool:
+        """Whether a folder is a known one, at its known place."""
+        return node.id is not None and not node.changed and node.unreadable is None
+
+    def _meet(self, path: bytes, device: int, inode: int) -> bool:
+        """Find the row of a folder; False where it is offline, or holds no files of a person's."""
+        if path not in self._listable:
+            self._listable[path] = self._find(path, device, inode)
+        return self._listable[path]
+
+    def _find(self, path: bytes, device: int, inode: int) -> bool:
         if filesystem.is_kernel_made(device) or path == self._database.locks.folder:
             return False
         identity = filesystem.identity(path, device)
@@ -164,6 +211,7 @@ class _Reconciliation:
         if node is None and parent is not None:
             node = self._tree.renamed(identity, inode, met=self._nodes)
             if node is not None and self._still_holds(node, path):
+                node.before = node.path
                 node.place(parent, os.path.basename(path))
                 self._plan.renamed.append(node)
                 node.moved = True
@@ -174,7 +222,9 @@ class _Reconciliation:
             node = Node(name, parent, inode, identity)
             if parent is not None:
                 parent.children[name] = node
+        self._tree.fill(node)
         node.device, node.anonymous = device, anonymous
+        node.changed = node.moved or (node.stored, node.inode) != (identity, inode)
         node.moved = node.moved or (parent is not None and parent.moved and node.id is not None)
         self._say_what_is_told_by_size(node)
         self._nodes[path] = node
@@ -191,6 +241,7 @@ class _Reconciliation:
 
         An inode number alone proves nothing: a new folder often gets that of a deleted one.
         """
+        self._tree.fill(node)
         if any(is_at(os.path.join(path, name), c.inode) for name, c in node.children.items()):
             return True
         rows = photos.in_folder(self._database, node.id) if node.id is not None else []
@@ -242,7 +293,7 @@ class _Reconciliation:
         """Whether there are photos that were on the file system which this folder was on."""
         ids = [
             below.id
-            for below in node.below()
+            for below in self._tree.below(node)
             if below.id is not None and below.stored == node.stored
         ]
         return bool(photos.present_in(self._database, ids))
@@ -250,7 +301,7 @@ class _Reconciliation:
     def _find_gone_folders(self) -> None:
         """Folders the catalog has below a listed one, and the walk did not meet."""
         for node in self._listed:
-            for child in node.children.values():
+            for child in list(node.children.values()):
                 if child.id is not None and self._nodes.get(child.path) is not child:
                     self._gone(child)
 
@@ -263,6 +314,7 @@ class _Reconciliation:
                 self._plan.offline.append(node)
                 continue
             self._plan.gone.append(node)
+            self._tree.fill(node)
             waiting += [
                 child
                 for child in node.children.values()
@@ -346,7 +398,7 @@ class _Reconciliation:
         self, node: Node, name: bytes, stamp: Stamp, candidates: list[PhotoRow]
     ) -> Carry | None:
         for row in candidates:
-            home = self._tree.by_id.get(row.folder)
+            home = self._tree.node(row.folder)
             if home is None:
                 continue  # put there by another process since this one began
             if (row.folder, row.name) == (node.id, name) or not self._is_same_file(

@@ -11,21 +11,19 @@ from typing import Final
 
 from catalog.errors import CatalogDamaged, CatalogError, UsageError
 from catalog.imaging.identity import decoder_identity
-from catalog.indexing import roots
-from catalog.indexing.perform import Performer, Tally
+from catalog.indexing import roots, upkeep
+from catalog.indexing.perform import Tally
 from catalog.indexing.plan import Plan
-from catalog.indexing.reconcile import Scope, reconcile
-from catalog.indexing.roots import FilterChange, Target, filters_of
+from catalog.indexing.reconcile import Look
+from catalog.indexing.roots import FilterChange, Target
 from catalog.model import Recipe, Summary
 from catalog.progress import SILENT, Progress
-from catalog.store import contents, folders, photos, settings
+from catalog.store import folders, photos, settings
 from catalog.store.database import Database, open_for_writing, rebuild, which_file
 from catalog.store.opening import Salvage, shown
 from catalog.workers.cores import cores
 
-MISSING_KEPT_NS: Final = 30 * 24 * 3600 * 10**9  # then a complete scan forgets a missing file
 _MARKED_AT_ONCE: Final = 20_000  # rows looked at in one transaction; few of them are changed
-_DROPPED_AT_ONCE: Final = 500  # rows
 _MANY_MISSING: Final = 200  # files, and ...
 _MANY_MISSING_SHARE: Final = 0.2  # ... this part of a root: worth a word to the person
 
@@ -124,40 +122,24 @@ class _Run:
                 "while this run waited: run it again"
             )
         begun_ns = time.time_ns()
-        scope = Scope(
-            root=target.root.path,
-            top=target.top,
-            filters=filters_of(target.root),
-            recipe=self._recipe,
-            adopt=(target.top,) if target.named else (),
-        )
         try:
-            plan = reconcile(self._database, scope, self._progress)
+            plan = upkeep.plan_for(
+                self._database,
+                target.root,
+                [Look(target.top)],
+                self._recipe,
+                self._progress,
+                adopt=(target.top,) if target.named else (),
+            )
         except KeyboardInterrupt:
             self.tally.interrupted = True
             return
         self._warn_of_many_missing(target, plan)
-        decoder = decoder_identity() if plan.reads or plan.carries else ""
-        performer = Performer(self._database, self._recipe, decoder, self._progress)
-        tally = performer.perform(plan, self._jobs)
+        tally = upkeep.perform(self._database, plan, self._recipe, self._jobs, self._progress)
         self._add(plan, tally)
         whole = target.top == target.root.path and not plan.offline
         if whole and not (tally.unreadable or tally.interrupted):
-            self._complete(target, begun_ns)
-
-    def _complete(self, target: Target, begun_ns: int) -> None:
-        """Every folder of a root was listed: what is missing for long is forgotten."""
-        scope = folders.below(self._database, [target.root.folder])
-        old = photos.missing_in(self._database, scope, begun_ns - MISSING_KEPT_NS)
-        for start in range(0, len(old), _DROPPED_AT_ONCE):
-            with self._database.writing(self._progress) as writer:
-                some = photos.delete(writer, old[start : start + _DROPPED_AT_ONCE])
-                contents.delete_unused(writer, some)
-        for start in range(0, len(scope) if old else 0, _DROPPED_AT_ONCE):
-            with self._database.writing(self._progress) as writer:
-                folders.delete_empty(writer, scope[start : start + _DROPPED_AT_ONCE])
-        with self._database.writing(self._progress) as writer:
-            folders.complete_scan(writer, target.root.id, begun_ns)
+            upkeep.complete(self._database, target.root, begun_ns, self._progress)
 
     def _warn_of_many_missing(self, target: Target, plan: Plan) -> None:
         gone = [node.id for node in plan.gone if node.id is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from catalog.model import signed64
 from catalog.store.folders import FolderRow
@@ -28,6 +29,8 @@ class Node:
     settled: bytes | None = None
     device: int = 0
     moved: bool = False  # itself or with a folder above it, since the last look
+    before: bytes | None = None  # where it was, if it was itself moved
+    changed: bool = False  # it, or its place, is another one than its row says
     anonymous: bool = False  # its file system does not tell files apart: stamps are size and mtime
     children: dict[bytes, Node] = field(default_factory=dict)
 
@@ -82,13 +85,78 @@ class Node:
             waiting.extend(node.children.values())
 
 
-class Tree:
-    """All folders of the catalog."""
+class Source(Protocol):
+    """Where a tree gets the folders that it was not given."""
 
-    def __init__(self, rows: Iterable[FolderRow]) -> None:
-        rows = list(rows)
+    def tops(self) -> list[FolderRow]: ...
+    def children(self, folder: int) -> list[FolderRow]: ...
+    def chain(self, folder: int) -> list[FolderRow]:
+        """The folder and all above it, the top last; nothing where there is none."""
+
+    def numbered(self, filesystem: str, inode: int) -> list[int]:
+        """The folders with this inode number on this file system."""
+
+
+class Tree:
+    """The folders of the catalog: all of them, or as many as were asked for.
+
+    With ``source``, ``rows`` are only the first, and others are looked up as they are needed:
+    a look at one folder of 200,000 must not load them all.
+    """
+
+    def __init__(self, rows: Iterable[FolderRow], source: Source | None = None) -> None:
         self.by_id: dict[int, Node] = {}
         self._by_inode: dict[tuple[str, int], list[Node]] = {}
+        self._source = source
+        self._filled: set[int] = set()
+        self._add(rows if source is None else [*source.tops(), *rows])
+
+    def top(self, path: bytes) -> Node | None:
+        """The top of the root at ``path``."""
+        return next((n for n in self.by_id.values() if n.parent is None and n.path == path), None)
+
+    def node(self, folder: int) -> Node | None:
+        """The folder with this row; None where there is none."""
+        if folder not in self.by_id and self._source is not None:
+            self._add(self._source.chain(folder))
+        return self.by_id.get(folder)
+
+    def fill(self, node: Node) -> None:
+        """See to it that ``node`` has all children that the catalog knows."""
+        if self._source is not None and node.id is not None and node.id not in self._filled:
+            self._filled.add(node.id)
+            self._add(self._source.children(node.id))
+
+    def below(self, top: Node) -> Iterator[Node]:
+        """The folder and all below it that the catalog knows."""
+        waiting = [top]
+        while waiting:
+            node = waiting.pop()
+            self.fill(node)
+            yield node
+            waiting.extend(node.children.values())
+
+    def renamed(self, filesystem: str, inode: int, met: Mapping[bytes, Node]) -> Node | None:
+        """The known folder with this identity whose old place does not hold it any more.
+
+        Not one that was ``met`` already, as it is now something else of its name, and never
+        the top of a root: a person named it by its path.
+        """
+        for node in self._numbered(filesystem, inode) if inode else ():
+            if node.parent is None or met.get(node.path) is node:
+                continue
+            if not is_at(node.path, inode):
+                return node
+        return None
+
+    def _numbered(self, filesystem: str, inode: int) -> Iterable[Node]:
+        if self._source is None:
+            return self._by_inode.get((filesystem, inode), ())
+        found = map(self.node, self._source.numbered(filesystem, inode))
+        return [node for node in found if node is not None]
+
+    def _add(self, rows: Iterable[FolderRow]) -> None:
+        rows = [row for row in rows if row.id not in self.by_id]
         for row in rows:
             self.by_id[row.id] = Node(
                 name=row.name,
@@ -104,21 +172,10 @@ class Tree:
             node = self.by_id[row.id]
             if row.parent is not None:
                 node.parent = self.by_id[row.parent]
-                node.parent.children[row.name] = node
-            self._by_inode.setdefault((row.filesystem, row.inode), []).append(node)
-
-    def renamed(self, filesystem: str, inode: int, met: Mapping[bytes, Node]) -> Node | None:
-        """The known folder with this identity whose old place does not hold it any more.
-
-        Not one that was ``met`` already, as it is now something else of its name, and never
-        the top of a root: a person named it by its path.
-        """
-        for node in self._by_inode.get((filesystem, inode), ()) if inode else ():
-            if node.parent is None or met.get(node.path) is node:
-                continue
-            if not is_at(node.path, inode):
-                return node
-        return None
+                # A folder that was renamed since, in memory only, may have taken its name.
+                node.parent.children.setdefault(row.name, node)
+            if self._source is None:
+                self._by_inode.setdefault((row.filesystem, row.inode), []).append(node)
 
 
 def is_at(path: bytes, inode: int) -> bool:

@@ -36,18 +36,59 @@ class RootRow:
     last_scan: int | None = None
 
 
+_FOLDER = (
+    "SELECT folder.id, parent, name, identity, inode, unreadable, settled "
+    "FROM folder JOIN filesystem ON filesystem.id = folder.filesystem "
+)
+
+
 def all_folders(database: Database) -> list[FolderRow]:
     """Every folder row, parents not necessarily first. Raises CatalogDamaged."""
-    rows = [
-        FolderRow(*row)
-        for row in database.rows(
-            "SELECT folder.id, parent, name, identity, inode, unreadable, settled "
-            "FROM folder JOIN filesystem ON filesystem.id = folder.filesystem"
-        )
-    ]
+    rows = [FolderRow(*row) for row in database.rows(_FOLDER)]
     if not {row.parent for row in rows} <= {None, *(row.id for row in rows)}:
-        raise CatalogDamaged(damage(database.path, "a folder lost the one above it"))
+        raise _torn(database)
     return rows
+
+
+def _torn(database: Database) -> CatalogDamaged:
+    return CatalogDamaged(damage(database.path, "a folder lost the one above it"))
+
+
+class SomeFolders:
+    """Folder rows as they are asked for, each with a query of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def tops(self) -> list[FolderRow]:
+        """The tops of all roots."""
+        return self._rows("WHERE parent IS NULL")
+
+    def children(self, folder: int) -> list[FolderRow]:
+        """The folders right in this one."""
+        return self._rows("WHERE parent = ?", folder)
+
+    def chain(self, folder: int) -> list[FolderRow]:
+        """The folder and all above it, the top last; nothing where there is none.
+
+        Raises CatalogDamaged.
+        """
+        chain: list[FolderRow] = []
+        current: int | None = folder
+        while current is not None:
+            found = self._rows("WHERE folder.id = ?", current)
+            if not found and chain:
+                raise _torn(self._database)
+            chain += found
+            current = found[0].parent if found else None
+        return chain
+
+    def numbered(self, filesystem: str, inode: int) -> list[int]:
+        """The ids of the folders with this inode number on this file system."""
+        return [row.id for row in self._rows("WHERE inode = ? AND identity = ?", inode, filesystem)]
+
+    def _rows(self, where: str, *parameters: object) -> list[FolderRow]:
+        return [FolderRow(*row) for row in self._database.rows(_FOLDER + where, parameters)]
 
 
 def all_roots(database: Database | Writer) -> list[RootRow]:

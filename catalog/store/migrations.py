@@ -15,11 +15,12 @@ from collections.abc import Mapping
 
 from catalog.errors import CatalogDamaged
 from catalog.store.opening import damage
-from catalog.store.schema import CONTENT_LOG, VERSION
+from catalog.store.schema import CONTENT_LOG, FOLDER_INODE, VERSION
 
 STEPS: Mapping[int, str] = {  # version 1 is the first
     1: CONTENT_LOG + "INSERT INTO content_log (content, upto) "
     "SELECT id, id FROM content ORDER BY id DESC LIMIT 1;",
+    2: FOLDER_INODE,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x696D6763  # "imgc"; SQLite keeps it at offset 68 of the file
-VERSION = 2  # PRAGMA user_version; a later one is refused, an earlier one migrated
+VERSION = 3  # PRAGMA user_version; a later one is refused, an earlier one migrated
 PAGE_SIZE = 16_384  # a 1 KB signature costs 1,093 bytes here and 1,369 on pages of 4 KB
 
 # What became of contents since somebody copied their hashes (see store.hashes). Contents up to
@@ -42,6 +42,9 @@ CREATE TRIGGER content_log_kept AFTER INSERT ON content_log BEGIN
 END;
 """
 
+# Under which name a folder is known that turns up elsewhere: asked for each new one.
+FOLDER_INODE = "CREATE INDEX folder_inode ON folder (inode);"
+
 SCHEMA = (
     """
 -- AUTOINCREMENT: an id that another process still holds is never given to something else.
@@ -71,6 +74,9 @@ CREATE TABLE folder (
 ) STRICT;
 CREATE UNIQUE INDEX folder_place ON folder (parent, name) WHERE parent IS NOT NULL;
 CREATE UNIQUE INDEX folder_top ON folder (name) WHERE parent IS NULL;
+"""
+    + FOLDER_INODE
+    + """
 
 -- A folder that a person named, with everything below it.
 CREATE TABLE root (

@@ -91,13 +91,88 @@ def running(
 
     They are ended with the block.
     """
-    with _environment(_ONE_THREAD):
-        run = _Run(function, jobs, warm_up, time_limit, tasks)
+    pool = Pool(jobs, warm_up)
+    try:
+        run = _Run(function, pool, time_limit, tasks)
+        run.fill()
+        yield run.results()
+    finally:
+        pool.end()
+
+
+class Pool:
+    """Processes that stay between runs, for whoever has a few files to read now and then.
+
+    They are started when they are first needed, or by ``start``, and again after ``end``.
+    """
+
+    def __init__(self, jobs: int, warm_up: Callable[[], None] | None = None) -> None:
+        self.jobs = jobs
+        self._warm_up = warm_up
+        self._pool: ProcessPool | None = None
+        self._undo = contextlib.ExitStack()
+
+    @property
+    def started(self) -> bool:
+        """Whether there are processes, or some on their way."""
+        return self._pool is not None
+
+    def start(self) -> None:
+        """Have the processes started, without waiting for them."""
+        self.schedule(_nothing, (), TIME_LIMIT)
+
+    def run_all(
+        self,
+        function: Callable[[Item], Result],
+        tasks: Iterable[Task[Item]],
+        *,
+        time_limit: float = TIME_LIMIT,
+    ) -> Generator[tuple[Item, Result | Lost], None, None]:
+        """As the function of this name. Leaving the iterator early ends the processes."""
+        run = _Run(function, self, time_limit, tasks)
         try:
-            run.fill()
-            yield run.results()
+            yield from run.results()
+        except BaseException:
+            self.end()
+            raise
+
+    def schedule(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float
+    ) -> Future[Any]:
+        """Have one process call ``function``. Raises RuntimeError where the pool is broken."""
+        if self._pool is None:
+            self._pool = self._new()
+        with _interrupts_stay_here():
+            future: Future[Any] = self._pool.schedule(function, args=arguments, timeout=timeout)
+        return future
+
+    def end(self) -> None:
+        """Stop every process, also one that is inside a decoder."""
+        pool, self._pool = self._pool, None
+        try:
+            if pool is not None:
+                stop: Callable[[], None] = pool.stop
+                stop()
+                pool.join()
         finally:
-            run.end()
+            self._undo.close()
+
+    def _new(self) -> ProcessPool:
+        # For as long as there are processes: one that dies is replaced at any time.
+        self._undo.enter_context(_environment(_ONE_THREAD))
+        # Its start unblocks SIGINT in the thread that does it (Python 3.11), so it must not be
+        # the first schedule that starts it: see _interrupts_stay_here.
+        resource_tracker.ensure_running()
+        return ProcessPool(
+            max_workers=self.jobs,
+            initializer=confine,
+            initargs=(os.getpid(), self._warm_up),
+            context=_Context(),
+        )
+
+
+def _nothing() -> None:
+    """What a process does that is only to be there."""
 
 
 class _Worker(SpawnProcess):
@@ -123,28 +198,25 @@ class _Context(SpawnContext):
 
 
 class _Run(Generic[Item, Result]):
-    """The state of one ``run_all``: which futures are under way, for which tasks."""
+    """The state of one run: which futures are under way, for which tasks."""
 
     def __init__(
         self,
         function: Callable[[Item], Result],
-        jobs: int,
-        warm_up: Callable[[], None] | None,
+        pool: Pool,
         time_limit: float,
         tasks: Iterable[Task[Item]],
     ) -> None:
         self._batches = _batches(tasks)
         self._more = True
         self._function = function
-        self._jobs = jobs
-        self._warm_up = warm_up
+        self._pool = pool
         self._time_limit = time_limit
-        self._room = jobs * _IN_FLIGHT_PER_WORKER
+        self._room = pool.jobs * _IN_FLIGHT_PER_WORKER
         self._flying: dict[Future[list[Result]], list[Task[Item]]] = {}
         self._alone: collections.deque[Task[Item]] = collections.deque()
         self._retried: dict[int, Task[Item]] = {}  # by id(); held, so that no id comes twice
         self._restarts = 0
-        self._pool = self._new_pool()
 
     def fill(self) -> None:
         """Give the processes as many batches as they are to hold."""
@@ -164,31 +236,13 @@ class _Run(Generic[Item, Result]):
             if self._flying:
                 yield from self._landed()
 
-    def end(self) -> None:
-        """Stop every process, also one that is inside a decoder."""
-        stop: Callable[[], None] = self._pool.stop
-        stop()
-        self._pool.join()
-
-    def _new_pool(self) -> ProcessPool:
-        # Its start unblocks SIGINT in the thread that does it (Python 3.11), so it must not be
-        # the first schedule that starts it: see _interrupts_stay_here.
-        resource_tracker.ensure_running()
-        return ProcessPool(
-            max_workers=self._jobs,
-            initializer=confine,
-            initargs=(os.getpid(), self._warm_up),
-            context=_Context(),
-        )
-
     def _launch(self, batch: list[Task[Item]]) -> None:
         try:
-            with _interrupts_stay_here():
-                future = self._pool.schedule(
-                    run_batch,
-                    args=(self._function, [task.item for task in batch]),
-                    timeout=self._limit(batch),
-                )
+            future = self._pool.schedule(
+                run_batch,
+                (self._function, [task.item for task in batch]),
+                self._limit(batch),
+            )
         except RuntimeError:  # the pool broke since it was last looked at
             self._alone.extend(batch)
             self._restart()
@@ -237,8 +291,7 @@ class _Run(Generic[Item, Result]):
         for batch in self._flying.values():
             self._alone.extend(batch)
         self._flying.clear()
-        self.end()
-        self._pool = self._new_pool()
+        self._pool.end()
 
 
 def _batches(tasks: Iterable[Task[Item]]) -> Iterator[list[Task[Item]]]:

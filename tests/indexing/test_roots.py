@@ -317,7 +317,7 @@ def test_r33_a_problem_is_not_tried_again_until_the_file_or_the_decoder_changes(
         summary = library.index()
         assert not library.read
         assert (summary.failed, summary.problems) == (0, 1)
-    for module in ("catalog.indexing.run", "catalog.imaging.identity"):
+    for module in ("catalog.indexing.run", "catalog.indexing.upkeep", "catalog.imaging.identity"):
         monkeypatch.setattr(f"{module}.decoder_identity", lambda: "imgcat=2 pillow=99")
     library.index()
     assert library.read == {b"bad.jpg"}

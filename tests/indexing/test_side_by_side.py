@@ -9,7 +9,7 @@ import pytest
 
 from catalog.indexing import roots
 from catalog.indexing.perform import Performer
-from catalog.indexing.reconcile import Scope, reconcile
+from catalog.indexing.reconcile import Look, Scope, reconcile
 from catalog.indexing.roots import FilterChange, choose, filters_of
 from catalog.model import Recipe
 from catalog.progress import SILENT
@@ -20,7 +20,7 @@ from tests.support import Library, true
 
 def scope_of(database: Database, top: bytes) -> Scope:
     root = next(root for root in folders.all_roots(database) if root.path == top)
-    return Scope(top, top, filters_of(root), Recipe.REDUCED)
+    return Scope(top, [Look(top)], filters_of(root), Recipe.REDUCED)
 
 
 def test_what_another_run_found_elsewhere_is_not_marked_missing(library: Library) -> None:

@@ -1,0 +1,75 @@
+"""What a root needs to be as the disk is: planned under its lock, then performed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
+
+from catalog.imaging.identity import decoder_identity
+from catalog.indexing.perform import Performer, Tally
+from catalog.indexing.plan import Plan
+from catalog.indexing.reconcile import Look, Scope, reconcile
+from catalog.indexing.roots import filters_of
+from catalog.model import Change, Recipe
+from catalog.progress import SILENT, Progress
+from catalog.store import contents, folders, photos
+from catalog.store.database import Database
+from catalog.store.folders import RootRow
+
+if TYPE_CHECKING:
+    from catalog.workers.pool import Pool
+
+MISSING_KEPT_NS: Final = 30 * 24 * 3600 * 10**9  # then a complete scan forgets a missing file
+_DROPPED_AT_ONCE: Final = 500  # rows
+
+
+def plan_for(
+    database: Database,
+    root: RootRow,
+    looks: Collection[Look],
+    recipe: Recipe,
+    progress: Progress = SILENT,
+    *,
+    adopt: Collection[bytes] = (),
+    before_listing: Callable[[bytes], None] = lambda _path: None,
+) -> Plan:
+    """What brings the catalog in line with the disk where ``looks`` point at, all in one root.
+
+    Whoever asks holds the root's lock (``roots.in_turn``), until the plan is performed.
+    """
+    scope = Scope(root.path, looks, filters_of(root), recipe, adopt, before_listing)
+    return reconcile(database, scope, progress)
+
+
+def perform(
+    database: Database,
+    plan: Plan,
+    recipe: Recipe,
+    jobs: int,
+    progress: Progress = SILENT,
+    *,
+    pool: Pool | None = None,
+    tell: Callable[[Change], None] | None = None,
+) -> Tally:
+    """Carry a plan out: with ``pool``, in its processes. ``tell`` hears of each change."""
+    decoder = decoder_identity() if plan.reads or plan.carries else ""
+    performer = Performer(database, recipe, decoder, progress, pool=pool, tell=tell)
+    return performer.perform(plan, jobs)
+
+
+def complete(database: Database, root: RootRow, begun_ns: int, progress: Progress = SILENT) -> None:
+    """Every folder of a root was listed by a scan that began then.
+
+    Says so in the catalog, and forgets what is missing for long.
+    """
+    scope = folders.below(database, [root.folder])
+    old = photos.missing_in(database, scope, begun_ns - MISSING_KEPT_NS)
+    for start in range(0, len(old), _DROPPED_AT_ONCE):
+        with database.writing(progress) as writer:
+            some = photos.delete(writer, old[start : start + _DROPPED_AT_ONCE])
+            contents.delete_unused(writer, some)
+    for start in range(0, len(scope) if old else 0, _DROPPED_AT_ONCE):
+        with database.writing(progress) as writer:
+            folders.delete_empty(writer, scope[start : start + _DROPPED_AT_ONCE])
+    with database.writing(progress) as writer:
+        folders.complete_scan(writer, root.id, begun_ns)
