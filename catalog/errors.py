@@ -9,7 +9,8 @@
     │   └── CatalogDamaged          5   ours, and broken
     ├── CatalogReadOnly             1   ours, sound, and not writable here
     ├── DiskFull                    1   no room to write the catalog
-    └── Busy                        6   somebody else holds a lock for too long
+    ├── Busy                        6   somebody else holds a lock for too long
+    └── GaveUp                     70   the daemon cannot hear what happens on the disk
 
 The message of each is one line for a person: what failed, which file, why, what to do.
 A file that cannot be decoded is none of these: it is a ``model.Failure``, a value.
@@ -29,6 +30,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 3  # done, but part of the tree could not be read
     UNUSABLE = 5
     BUSY = 6
+    GAVE_UP = 70  # sysexits.h: an internal error; what starts the daemon starts it anew
     INTERRUPTED = 130
 
 
@@ -78,3 +80,9 @@ class Busy(CatalogError):
     """Another process holds a lock for longer than is worth waiting."""
 
     exit_code = ExitCode.BUSY
+
+
+class GaveUp(CatalogError):
+    """The daemon cannot hear what happens on the disk, however often it tries anew."""
+
+    exit_code = ExitCode.GAVE_UP

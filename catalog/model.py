@@ -366,6 +366,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class AlreadyThere:
+    """A photo that arrived, and one that was there before and shows the same."""
+
+    path: bytes
+    other: bytes
+    kind: Kind
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """A file whose bytes are not those the catalog knows, although nothing says it changed."""
 

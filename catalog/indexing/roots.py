@@ -63,13 +63,18 @@ def filters_of(root: RootRow) -> Filters:
 
 
 @contextlib.contextmanager
-def in_turn(database: Database, root: RootRow, progress: Progress) -> Iterator[None]:
-    """Change the rows of a root while nobody else does. Raises Busy, naming who does."""
+def in_turn(
+    database: Database, root: RootRow, progress: Progress, patience: float | None = None
+) -> Iterator[None]:
+    """Change the rows of a root while nobody else does.
+
+    Raises Busy, naming who does, after ``patience`` seconds (30 if not given).
+    """
     lock = database.locks.root(root.id)
     try:
         try:
             with translated(database.path):
-                lock.acquire(waiting=progress.note)
+                lock.acquire(patience=patience, waiting=progress.note)
         except Busy as error:
             raise Busy(
                 f"{lock.holder()} is bringing {shown(root.path)} up to date, and goes on; "

@@ -55,7 +55,7 @@ def index(
     options = options or Options()
     begun = time.monotonic()
     recipe = _agree_on_recipe(database, options.recipe, progress)
-    _retry_old_problems(database, progress)
+    retry_old_problems(database, progress)
     targets = roots.choose(database, paths, options.filters, progress)
     targets += [
         target
@@ -88,7 +88,8 @@ def _agree_on_recipe(database: Database, wanted: Recipe | None, progress: Progre
     return wanted
 
 
-def _retry_old_problems(database: Database, progress: Progress) -> None:
+def retry_old_problems(database: Database, progress: Progress) -> None:
+    """Files that an earlier or poorer decoder failed on are due for another look."""
     if photos.any_problems(database):
         decoder = decoder_identity()
         if photos.problems_of_other_decoders(database, decoder):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import stat
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,30 @@ _KERNEL: Final = frozenset(
         *("securityfs", "configfs", "pstore", "bpf", "mqueue", "efivarfs", "fusectl"),
     }
 )
+
+
+# Others may change what is on them, and the kernel here does not hear of it: a server, another
+# machine, the host of this one, a process behind FUSE, or the layers below an overlay.
+_SILENT: Final = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse", "fuseblk", "vboxsf", "virtiofs"),
+        *("drvfs", "ncpfs", "ceph", "afs", "glusterfs", "lustre", "overlay", "prl_fs"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file system at its place in the tree."""
+
+    point: bytes
+    kind: str
+    device: int
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether files on it may change without an event."""
+        return self.kind in _SILENT or self.kind.startswith("fuse.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +141,35 @@ def _uuid_of(source: str) -> str | None:
         return None
 
 
+def mounts() -> list[Mount]:
+    """What is mounted now, from Linux's mount table, in its order; empty elsewhere."""
+    return [Mount(point, kind, device) for point, kind, _, device in _table()]
+
+
 @functools.cache
 def _mounts() -> dict[int, tuple[str, str]]:
-    """Device number -> (type, source), from Linux's mount table; empty elsewhere."""
-    found: dict[int, tuple[str, str]] = {}
+    """Device number -> (type, source), as of the last ``forget_mounts``."""
+    return {device: (kind, source) for _, kind, source, device in _table()}
+
+
+def _table() -> list[tuple[bytes, str, str, int]]:
+    """Mount point, type, source and device number of each line of the mount table."""
+    found: list[tuple[bytes, str, str, int]] = []
     try:
         with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as lines:
             for line in lines:
                 # "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
                 before, _, after = line.partition(" - ")
-                major, minor = before.split(" ")[2].split(":")
+                _, _, number, _, point, *_ = before.split(" ")
+                major, minor = number.split(":")
                 kind, source = after.split(" ")[:2]
-                found[os.makedev(int(major), int(minor))] = (kind, source)
+                device = os.makedev(int(major), int(minor))
+                found.append((_unescaped(os.fsencode(point)), kind, source, device))
     except (OSError, ValueError, IndexError):
-        return {}
+        return []
     return found
+
+
+def _unescaped(name: bytes) -> bytes:
+    """A name of the mount table, where blanks and the like are written as ``\\040``."""
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), name)

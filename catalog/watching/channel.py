@@ -1,0 +1,129 @@
+"""How other processes ask the daemon: a socket in the folder of the catalog's locks.
+
+One JSON object a line, one question a connection. ``status`` is answered at once; ``sync`` when
+the catalog has everything that had happened before it was asked, or when that cannot be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias
+
+from catalog.store.locks import FileLock, Locks
+
+PATIENCE: Final = 10.0  # seconds for an answer
+_NAME: Final = b"daemon.socket"
+_LONGEST: Final = 100  # bytes; sockaddr_un has room for 108, or 104 on macOS
+
+Answer: TypeAlias = dict[str, Any]
+
+
+class Silent(Exception):
+    """There is a daemon, and it does not answer."""
+
+
+class Server:
+    """Answers on a thread of its own, and each question on another."""
+
+    def __init__(self, locks: Locks, answers: dict[str, Callable[[], Answer]]) -> None:
+        """Raises OSError where the folder of the locks cannot hold a socket."""
+        # Here, as only the daemon needs it.
+        import threading
+        from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
+
+        class Handler(StreamRequestHandler):
+            timeout = PATIENCE
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError, ValueError, AttributeError):
+                    answer = answers.get(json.loads(self.rfile.readline(4096)).get("ask"))
+                    if answer is not None:
+                        self.wfile.write(json.dumps(answer()).encode() + b"\n")
+
+        class Listener(ThreadingUnixStreamServer):
+            daemon_threads = True
+            block_on_close = False
+            request_queue_size = 64
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                pass  # who asked has gone
+
+        self._path = os.path.join(locks.folder, _NAME)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)  # of one that was killed: whoever holds the lock may
+        with _address(locks.folder) as address:
+            self._server = Listener(os.fsdecode(address), Handler)
+        os.chmod(self._path, 0o600)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 3600.0}, daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """No more answers."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+        self._server.socket.close()
+
+
+def ask(locks: Locks, what: str, patience: float = PATIENCE) -> Answer | None:
+    """What the daemon of this catalog answers; None where there is none.
+
+    Raises Silent where it does not answer within ``patience`` seconds, or cannot be asked.
+    """
+    try:
+        with (
+            _address(locks.folder) as address,
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
+        ):
+            connection.settimeout(patience)
+            connection.connect(address)
+            connection.sendall(json.dumps({"ask": what}).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                line = lines.readline()
+        answer = json.loads(line)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        if is_running(locks):
+            raise Silent from None
+        return None
+    except (OSError, ValueError):  # a time-out is an OSError; half an answer is no JSON
+        if is_running(locks):
+            raise Silent from None
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def is_running(locks: Locks) -> bool:
+    """Whether a daemon holds the lock that it holds for life."""
+    lock = locks.daemon()
+    if not os.path.exists(lock.path):
+        return False
+    return not _is_free(lock)
+
+
+def _is_free(lock: FileLock) -> bool:
+    try:
+        return lock.try_acquire(shared=True)
+    except OSError:  # not ours to open: then there is none of ours
+        return True
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _address(folder: bytes) -> Iterator[bytes]:
+    """The socket's path; one that is too long for a socket by way of its folder's descriptor."""
+    path = os.path.join(folder, _NAME)
+    if len(path) <= _LONGEST or sys.platform != "linux":
+        yield path
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield b"/proc/self/fd/%d/%s" % (descriptor, _NAME)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,180 @@
+"""How the daemon hears: events where the system has them, and the means to tell that they come.
+
+A thread that died, a descriptor that was closed and a kernel that tells nothing all look like
+a quiet evening. So every half minute a cookie must be heard of, or all is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from catalog.errors import GaveUp
+from catalog.watching.cookies import Cookies
+from catalog.watching.ears import Listener
+
+if TYPE_CHECKING:
+    from catalog.watching.inotify import Inotify
+
+_PULSE: Final = 30.0  # seconds between cookies
+_DEAF_AFTER: Final = 10.0  # seconds without the event of one
+_TRIES: Final = 3  # times that all was made anew ...
+_TRIES_WITHIN: Final = 600.0  # ... within so many seconds: then it is for others to help
+_SELF_TEST: Final = 5.0  # seconds for the first cookie
+
+
+class Senses:
+    """Events of the folders that are watched, or none at all: ``why_polling`` says why."""
+
+    def __init__(
+        self,
+        catalog: bytes,
+        listener_of: Callable[[Cookies], Listener],
+        clock: Callable[[], float],
+        say: Callable[[str], None],
+    ) -> None:
+        self.cookies = Cookies(catalog)
+        self.listener = listener_of(self.cookies)
+        self.why_polling = ""
+        self._clock = clock
+        self._say = say
+        self._inotify: Inotify | None = None
+        self._pulse: tuple[bytes, float] | None = None  # the cookie on its way, and since when
+        self._heard = threading.Event()
+        self._next_pulse = clock() + _PULSE
+        self._failures: list[float] = []
+
+    @property
+    def hears(self) -> bool:
+        """Whether there are events at all."""
+        return self._inotify is not None
+
+    @property
+    def count(self) -> int:
+        """How many folders are watched."""
+        return 0 if self._inotify is None else max(0, self._inotify.count - 1)
+
+    @property
+    def refused(self) -> dict[bytes, str]:
+        """The folders that the system would not watch, and why."""
+        return {} if self._inotify is None else self._inotify.refused
+
+    def open(self) -> None:
+        """Begin to hear, and make sure of it; else ``why_polling`` says why that cannot be."""
+        if sys.platform != "linux":
+            self.why_polling = "events of folders are used on Linux only"
+            return
+        try:
+            from catalog.watching.inotify import Inotify
+
+            inotify = Inotify(self.listener)
+        except OSError as error:
+            self.why_polling = _no_instance(error)
+            return
+        except (ImportError, AttributeError, TypeError) as error:
+            self.why_polling = f"watchdog is not the one that imgcat knows ({error})"
+            return
+        self._inotify = inotify
+        inotify.watch(self.cookies.folder)
+        if not self._cookie_comes():
+            self.close_events()
+            self.why_polling = "the system tells nothing of a file that was just made"
+
+    def close_events(self) -> None:
+        """Hear no more."""
+        inotify, self._inotify = self._inotify, None
+        if inotify is not None:
+            with contextlib.suppress(Exception):  # whatever it died of
+                inotify.close()
+
+    def close(self) -> None:
+        """Hear no more, and leave nothing behind."""
+        self.close_events()
+        self.cookies.close()
+
+    def watch(self, path: bytes) -> None:
+        """Have events of a folder, just before it is listed."""
+        if self._inotify is not None:
+            self._inotify.watch(path)
+
+    def watches(self, path: bytes) -> bool:
+        """Whether events of this folder come."""
+        return self._inotify is not None and self._inotify.watches(path)
+
+    def forget(self, is_gone: Callable[[bytes], bool]) -> None:
+        """Folders that are not there any more."""
+        if self._inotify is not None:
+            self._inotify.forget(is_gone)
+
+    def sync(self, heard: Callable[[], None]) -> None:
+        """Call ``heard`` when everything that happened until now has been heard of.
+
+        On whatever thread; at once where there are no events.
+        """
+        if self._inotify is None:
+            heard()
+            return
+        try:
+            self.cookies.bake(heard)
+        except OSError:  # then nobody is told that the catalog is up to date
+            return
+
+    def is_deaf(self) -> bool:
+        """Look whether events still come; from time to time is enough."""
+        if self._inotify is None:
+            return False
+        now = self._clock()
+        if self._pulse is not None:
+            name, since = self._pulse
+            if self._heard.is_set():
+                self._pulse = None
+            elif now - since > _DEAF_AFTER:
+                self.cookies.drop(name)
+                self._pulse = None
+                return True
+        elif now >= self._next_pulse:
+            self._next_pulse = now + _PULSE
+            self._heard.clear()
+            with contextlib.suppress(OSError):
+                self._pulse = (self.cookies.bake(self._heard.set), now)
+        return not self._inotify.alive
+
+    def begin_anew(self) -> None:
+        """All watches are gone after this: whoever follows folders looks at them again.
+
+        Raises GaveUp where it was tried too often.
+        """
+        now = self._clock()
+        self._failures = [when for when in self._failures if now - when < _TRIES_WITHIN]
+        self._failures.append(now)
+        if len(self._failures) >= _TRIES:
+            raise GaveUp(
+                f"events of the disk stopped to come {_TRIES} times within "
+                f"{_TRIES_WITHIN / 60:.0f} minutes: start 'imgcat watch' again, "
+                "with --poll if it goes on"
+            )
+        self._say("events of the disk stopped to come: listening anew, and looking at everything")
+        self.close_events()
+        self.open()
+
+    def _cookie_comes(self) -> bool:
+        """The self-test: a file that is made in a watched folder is heard of."""
+        came = threading.Event()
+        try:
+            self.cookies.bake(came.set)
+        except OSError:
+            return False
+        return came.wait(_SELF_TEST)
+
+
+def _no_instance(error: OSError) -> str:
+    if error.errno == errno.EMFILE:
+        return (
+            "the system gives no further inotify instance; "
+            "sysctl fs.inotify.max_user_instances=512 allows more"
+        )
+    return f"the system gives no events ({error.strerror or error})"
