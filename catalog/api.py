@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
@@ -43,7 +44,8 @@ class Catalog:
     Use it in ``with``, or ``close`` it. A Catalog is for the thread that made it; others make
     their own, on the same file. Paths may be str, bytes or PathLike; those in answers are bytes,
     as the operating system has them (``os.fsdecode`` makes str of them). Answers are about the
-    last index.
+    last index; where 'imgcat watch' runs, ``duplicates`` and ``similar`` wait for it (ten seconds
+    at most) and say with ``fresh`` whether they are about the disk of now.
 
     ``progress`` is called with the phase, how much of it is done, and the total (None where
     that is not known); or it is an object with the methods of ``catalog.Progress``. What it
@@ -144,7 +146,7 @@ class Catalog:
         Groups and pairs are read as they are asked for, while this Catalog is open.
         """
         criteria = criteria_of(hash, radius, similarity, exact=exact, no_verify=no_verify)
-        wanted, database = _as_bytes(paths), self._reading()
+        wanted, live, database = _as_bytes(paths), self._live(), self._reading()
         from catalog.queries.duplicates import duplicates
 
         return duplicates(
@@ -154,6 +156,7 @@ class Catalog:
             pairs=pairs,
             progress=_as_progress(progress),
             executor=self._threads(),
+            live=live,
         )
 
     def similar(
@@ -177,11 +180,19 @@ class Catalog:
         )
         if limit is not None and limit < 1:
             raise UsageError(f"a limit is a number from 1 on, or None, not {limit}")
-        (asked, *wanted), database = _as_bytes((image, *paths)), self._reading()
+        (asked, *wanted), live = _as_bytes((image, *paths)), self._live()
+        database = self._reading()
         from catalog.queries.similar import similar
 
-        listener = _as_progress(progress)
-        return similar(database, asked, wanted, criteria=criteria, limit=limit, progress=listener)
+        return similar(
+            database,
+            asked,
+            wanted,
+            criteria=criteria,
+            limit=limit,
+            progress=_as_progress(progress),
+            live=live,
+        )
 
     def explain(
         self,
@@ -229,8 +240,9 @@ class Catalog:
         """What the catalog holds, and the folders it follows."""
         database = self._reading()
         from catalog.queries.standing import status
+        from catalog.watching.client import daemon_state
 
-        return status(database)
+        return replace(status(database), daemon=daemon_state(self._path))
 
     def verify(
         self,
@@ -280,6 +292,13 @@ class Catalog:
             self._database = self._opened.enter_context(open_for_reading(self._path))
             self._version = version
         return self._database
+
+    def _live(self) -> frozenset[int]:
+        """The roots that a daemon follows and has brought in line with the disk by now."""
+        self._check_usable()
+        from catalog.watching.client import synchronise
+
+        return synchronise(self._path).roots
 
     def _threads(self) -> Executor:
         """Threads to search on."""

@@ -299,6 +299,32 @@ class RootState:
     hidden: bool = False
 
 
+class DaemonStanding(StrEnum):
+    """What the daemon of a catalog does."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"  # it has not looked at everything yet
+    WATCHING = "watching"
+    DEGRADED = "degraded"  # it misses something, or does not answer: ``problem`` says what
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonState:
+    """How the daemon that follows a catalog live is."""
+
+    state: DaemonStanding = DaemonStanding.STOPPED
+    pid: int | None = None
+    pending: int = 0  # folders that are to be looked at, or whose photos are to be read
+    to_read: int = 0  # photos
+    lag: float = 0.0  # seconds that the first of the folders has waited
+    overflows: int = 0  # how often events were lost, and everything was looked at
+    last_rescan_ns: int | None = None  # begin of the last look at everything
+    watched: int = 0  # folders whose events come
+    unwatched: int = 0  # folders that the system would not watch; they are looked at every minute
+    polling: str = ""  # why no events are used at all
+    problem: str = ""  # what a person should see to
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What ``status`` answers."""
@@ -312,6 +338,7 @@ class Status:
     recipe: Recipe
     other_recipe: int  # photos whose hashes another recipe made
     roots: tuple[RootState, ...]
+    daemon: DaemonState = DaemonState()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class Phase(StrEnum):
     LISTING = "Listing folders"
     READING = "Reading photos"
     VERIFYING = "Verifying photos"
+    WAITING = "Waiting for the daemon"
     LOADING = "Loading hashes"
     HASHING = "Making wavelet hashes"
     SEARCHING = "Searching"

@@ -22,6 +22,7 @@ _BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a process that SI
 # Each is the one function of its module that has the module's name.
 _COMMANDS = (
     "index",
+    "watch",
     "dupes",
     "similar",
     "explain",

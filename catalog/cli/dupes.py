@@ -21,6 +21,7 @@ from catalog.cli.options import (
     is_quiet,
     only_one,
     open_to_ask,
+    roots_up_to_date,
 )
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
@@ -51,7 +52,8 @@ def dupes(
 ) -> None:
     """Show the groups of the same picture: the photo to keep first, then its copies.
 
-    Nothing is changed. The answer is about the last index; run 'imgcat index' before.
+    Nothing is changed. The answer is about the last index: run 'imgcat index' before, or have
+    'imgcat watch' run.
     """
     only_one(json=as_json, csv=as_csv, print0=print0)
     criteria = criteria_of(hash_kind, radius, similarity, exact=exact, no_verify=no_verify)
@@ -63,6 +65,7 @@ def dupes(
         ThreadPoolExecutor(cores()) as executor,
     ):
         with TerminalProgress(quiet=quiet) as progress:
+            live = roots_up_to_date(context, catalog, progress, quiet=quiet)
             answer = duplicates(
                 database,
                 as_paths(paths),
@@ -70,6 +73,7 @@ def dupes(
                 pairs=pairs,
                 progress=progress,
                 executor=executor,
+                live=live,
             )
         _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
 

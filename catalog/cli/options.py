@@ -11,10 +11,12 @@ import typer
 
 from catalog.errors import UsageError
 from catalog.model import HASH_BITS, HashKind
+from catalog.progress import Phase, Progress
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
 from catalog.rendering.escaping import printable
 from catalog.store.database import Database, open_for_reading
 from catalog.store.place import catalog_file
+from catalog.watching.client import synchronise
 
 CatalogOption = Annotated[
     str | None,
@@ -95,6 +97,24 @@ def open_to_ask(context: typer.Context, given: str | None, *, quiet: bool = Fals
         for note in database.notes:
             print(f"imgcat: {printable(note)}", file=sys.stderr)
     return database
+
+
+def roots_up_to_date(
+    context: typer.Context, given: str | None, progress: Progress, *, quiet: bool = False
+) -> frozenset[int]:
+    """Have the daemon, if there is one, catch up; returns the roots that are as the disk is.
+
+    Where it cannot, stderr says why the answer may be out of date.
+    """
+    progress.start(Phase.WAITING)
+    freshness = synchronise(catalog_path(context, given))
+    if freshness.why_not and not quiet:
+        print(
+            "imgcat: the answer may be out of date, the daemon says why: "
+            f"{printable(freshness.why_not)}",
+            file=sys.stderr,
+        )
+    return freshness.roots
 
 
 def as_paths(names: list[str] | None) -> list[bytes]:

@@ -20,6 +20,7 @@ from catalog.cli.options import (
     is_quiet,
     only_one,
     open_to_ask,
+    roots_up_to_date,
 )
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, criteria_of
 from catalog.queries.picture import asked_about
@@ -62,6 +63,8 @@ def similar(
         # The picture is being read in a process of its own while numpy is imported here.
         from catalog.queries.similar import similar_to
 
+        live = roots_up_to_date(context, catalog, progress, quiet=quiet)
+
         answer = similar_to(
             database,
             lambda: pictures()[0],
@@ -70,6 +73,7 @@ def similar(
             criteria=criteria,
             limit=limit,
             progress=progress,
+            live=live,
         )
     if as_json:
         structured.write_json(structured.likeness(answer), look.for_programs(sys.stdout))

@@ -7,7 +7,7 @@ that grows with the catalog is held as arrays: photos become records as they are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import combinations, islice, product
@@ -44,11 +44,13 @@ def duplicates(
     pairs: bool = False,
     progress: Progress = SILENT,
     executor: Executor | None = None,
+    live: Collection[int] = (),
 ) -> Duplicates:
     """The groups of the same picture below ``paths`` (none: everywhere).
 
     With ``pairs``, also every pair of photos that matches, as brute force would find them.
-    ``executor`` searches, on threads. Groups and pairs are read as they are asked for, so
+    ``executor`` searches, on threads. ``live`` are the ids of roots that a daemon has just brought
+    in line with the disk. Groups and pairs are read as they are asked for, so
     ``database`` and ``executor`` stay open for that long.
     """
     criteria = criteria or Criteria()
@@ -64,6 +66,7 @@ def duplicates(
     return Duplicates(
         StoredGroups(database, members),
         found.pairs(database) if pairs else None,
+        fresh=scope.is_live(live),
         last_scan_ns=scope.last_scan_ns,
         offline=scope.offline,
         totals=members.totals,

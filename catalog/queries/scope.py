@@ -7,7 +7,7 @@ looked at again, at each question: what is offline is neither kept nor offered.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from catalog.errors import UsageError
@@ -15,6 +15,7 @@ from catalog.indexing.tree import Node, Tree
 from catalog.scanning import filesystem
 from catalog.store import folders, photos
 from catalog.store.database import Database
+from catalog.store.folders import RootRow
 from catalog.store.opening import shown
 
 
@@ -26,11 +27,16 @@ class Scope:
     files: frozenset[tuple[int, bytes]]
     offline: tuple[tuple[bytes, str], ...]
     last_scan_ns: int | None  # the oldest of the roots asked about; None: one was never whole
+    roots: frozenset[int] = frozenset()  # ids of the roots asked about
     everything: bool = False  # no file of the catalog is left out
 
     def holds(self, folder: int, name: bytes) -> bool:
         """Whether the file at this place is asked about."""
         return folder in self.folders or (folder, name) in self.files
+
+    def is_live(self, live: Collection[int]) -> bool:
+        """Whether all that is asked about is in roots that were just brought up to date."""
+        return bool(self.roots) and self.roots <= set(live)
 
     @property
     def all_folders(self) -> list[int]:
@@ -51,19 +57,23 @@ def scope_of(database: Database, paths: Sequence[bytes] = (), *, offline: bool =
         wanted, files = set(tree.by_id), frozenset[tuple[int, bytes]]()
     else:
         wanted, files = _below(database, tree, paths)
+    asked = _roots(database, tree, wanted | {folder for folder, _ in files})
+    scans = [root.last_scan for root in asked]
+    known = [scan for scan in scans if scan is not None]
     return Scope(
         folders=frozenset(wanted - hidden),
         files=frozenset((folder, name) for folder, name in files if folder not in hidden),
         offline=tuple((node.path, why) for node, why in away if node.id in wanted),
-        last_scan_ns=_oldest_scan(database, tree, wanted | {folder for folder, _ in files}),
+        last_scan_ns=min(known) if known and len(known) == len(scans) else None,
+        roots=frozenset(root.id for root in asked),
         everything=not paths and not hidden,
     )
 
 
-def _oldest_scan(database: Database, tree: Tree, wanted: set[int]) -> int | None:
+def _roots(database: Database, tree: Tree, wanted: set[int]) -> list[RootRow]:
+    """The roots that these folders are in."""
     tops = {tree.by_id[folder].top.id for folder in wanted}
-    scans = [root.last_scan for root in folders.all_roots(database) if root.folder in tops]
-    return None if not scans or None in scans else min(scan for scan in scans if scan is not None)
+    return [root for root in folders.all_roots(database) if root.folder in tops]
 
 
 def _offline_places(database: Database, nodes: Iterable[Node]) -> Iterator[tuple[Node, str]]:

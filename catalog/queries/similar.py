@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,12 @@ def similar(
     criteria: Criteria | None = None,
     limit: int | None = SIMILAR_LIMIT,
     progress: Progress = SILENT,
+    live: Collection[int] = (),
 ) -> Likeness:
     """The photos below ``paths`` that are like ``image`` by ``criteria``, best first.
 
     Identical bytes come before all; equally near photos come in the order of ``keeping``.
+    ``live`` is as in ``duplicates``.
     Raises UsageError where ``image`` is no file, CatalogError where it cannot be read as a
     picture.
     """
@@ -45,6 +47,7 @@ def similar(
             criteria=criteria,
             limit=limit,
             progress=progress,
+            live=live,
         )
 
 
@@ -57,6 +60,7 @@ def similar_to(
     criteria: Criteria | None = None,
     limit: int | None = SIMILAR_LIMIT,
     progress: Progress = SILENT,
+    live: Collection[int] = (),
 ) -> Likeness:
     """As ``similar``, for a picture that is still being read: ``asked`` waits for it."""
     criteria = criteria or Criteria(radius=SIMILAR_RADIUS)
@@ -76,6 +80,7 @@ def similar_to(
         image,
         tuple(matches),
         flat=picture.flat and not criteria.flat,
+        fresh=scope.is_live(live),
         last_scan_ns=scope.last_scan_ns,
         offline=scope.offline,
     )

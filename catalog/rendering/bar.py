@@ -55,6 +55,13 @@ class TerminalProgress:
         else:
             self._drawing.write_above(printable(message))
 
+    def hide(self) -> None:
+        """Take the bar away, for a line to be written; what goes on for long has it back."""
+        if self._drawing is not None:
+            self._drawing.close()
+            self._drawing = None
+            self._begun = time.monotonic()
+
     def __enter__(self) -> Self:
         return self
 
@@ -64,9 +71,7 @@ class TerminalProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._drawing is not None:
-            self._drawing.close()
-            self._drawing = None
+        self.hide()
 
     def _update(self) -> None:
         now = time.monotonic()

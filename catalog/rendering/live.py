@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import Protocol, TextIO
+from collections.abc import Callable
+from typing import Protocol
 
 from catalog.model import AlreadyThere, Change, Happening, Kind
 from catalog.rendering import human
 from catalog.rendering.escaping import printable
-from catalog.rendering.look import Look, look_of
+from catalog.rendering.look import Look
 
 _WIDTH = 9  # of the word for what happened, and a blank
 _GOOD = frozenset({Happening.ADDED, Happening.BACK})
@@ -34,15 +35,33 @@ class Counts(Protocol):
     failed: int
 
 
+class Lines(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> object: ...
+
+
 class Live:
     """Writes lines as things happen, from any thread; each line is out before the next."""
 
-    def __init__(self, stream: TextIO, look: Look | None = None, *, dated: bool = False) -> None:
-        """``dated`` lines begin with the date too, as a log is read days later."""
+    def __init__(
+        self,
+        stream: Lines,
+        look: Look,
+        *,
+        dated: bool = False,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``dated`` lines begin with the date too, as a log is read days later.
+
+        ``before`` is called before each line, to take away what is in its place.
+        """
         self._stream = stream
-        self._look = look or look_of(stream)
+        self._look = look
         self._time = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
         self._lock = threading.Lock()
+        self._before = before
 
     def changed(self, change: Change) -> None:
         """One photo, or a folder with all that is in it."""
@@ -96,5 +115,6 @@ class Live:
         moment = self._look.dim(time.strftime(self._time))
         # Whoever read this has gone, or the disk of the log is full: the catalog goes on.
         with self._lock, contextlib.suppress(OSError, ValueError):
+            self._before()
             self._stream.write(f"{moment}  {text}\n")
             self._stream.flush()

@@ -6,7 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TextIO
 
-from catalog.model import Problem, Reason, Recipe, RootState, Status, Summary, Verification
+from catalog.model import (
+    DaemonStanding,
+    DaemonState,
+    Problem,
+    Reason,
+    Recipe,
+    RootState,
+    Status,
+    Summary,
+    Verification,
+)
 from catalog.rendering import human
 from catalog.rendering.escaping import printable
 from catalog.rendering.look import Look, look_of
@@ -58,7 +68,30 @@ def _status_facts(answer: Status) -> list[tuple[str, str]]:
     if answer.other_recipe:
         other = human.counted(answer.other_recipe, "photo")
         hashes += f"; {other} still otherwise: 'imgcat index' goes on"
-    return [*facts, ("Hashes", hashes)]
+    return [*facts, ("Hashes", hashes), ("Daemon", _daemon(answer.daemon))]
+
+
+def _daemon(daemon: DaemonState) -> str:
+    """What follows the catalog live, in a line."""
+    if daemon.state is DaemonStanding.STOPPED:
+        return "not running ('imgcat watch' follows the folders live)"
+    parts = [f"{daemon.state.value} (process {daemon.pid})"]
+    if daemon.watched:
+        parts.append(human.counted(daemon.watched, "folder"))
+    if daemon.polling:
+        parts.append(f"looks every minute: {printable(daemon.polling)}")
+    if daemon.to_read:
+        parts.append(f"{human.counted(daemon.to_read, 'photo')} to be read")
+    elif daemon.pending:
+        behind = human.duration(daemon.lag)
+        parts.append(f"{human.counted(daemon.pending, 'folder')} to look at, {behind} behind")
+    if daemon.overflows:
+        parts.append(f"events were lost {human.counted(daemon.overflows, 'time')}")
+    if daemon.last_rescan_ns is not None:
+        parts.append(f"looked at everything {human.ago(daemon.last_rescan_ns)}")
+    if daemon.problem:
+        parts.append(printable(daemon.problem))
+    return "; ".join(parts)
 
 
 def _root_count(root: RootState) -> str:

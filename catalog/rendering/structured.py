@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any, TextIO, TypeAlias
 
 from catalog.model import (
+    DaemonState,
     Duplicates,
     Explanation,
     Group,
@@ -41,14 +42,6 @@ from catalog.rendering.escaping import UNSAFE, exact_text, json_path
 FORMAT = 1
 
 Object: TypeAlias = dict[str, Any]
-
-STOPPED_DAEMON: Mapping[str, Any] = {
-    "state": "stopped",
-    "pid": None,
-    "pending": 0,
-    "overflows": 0,
-    "last_rescan": None,
-}
 
 
 def duplicates(answer: Duplicates) -> Object:
@@ -87,7 +80,7 @@ def _horizon(answer: Duplicates | Likeness) -> Object:
     }
 
 
-def status(answer: Status, daemon: Mapping[str, Any] = STOPPED_DAEMON) -> Object:
+def status(answer: Status) -> Object:
     """What ``status --json`` says."""
     return {
         "format": FORMAT,
@@ -100,7 +93,24 @@ def status(answer: Status, daemon: Mapping[str, Any] = STOPPED_DAEMON) -> Object
         "recipe": answer.recipe.value,
         "other_recipe": answer.other_recipe,
         "roots": [_root(root) for root in answer.roots],
-        "daemon": dict(daemon),
+        "daemon": _daemon(answer.daemon),
+    }
+
+
+def _daemon(daemon: DaemonState) -> Object:
+    last = daemon.last_rescan_ns
+    return {
+        "state": daemon.state.value,
+        "pid": daemon.pid,
+        "pending": daemon.pending,
+        "overflows": daemon.overflows,
+        "last_rescan": None if last is None else moment(last),
+        "lag": daemon.lag,
+        "to_read": daemon.to_read,
+        "watched": daemon.watched,
+        "unwatched": daemon.unwatched,
+        "polling": daemon.polling,
+        "problem": daemon.problem,
     }
 
 

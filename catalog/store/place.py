@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from typing import TypeAlias
 
 from catalog.errors import UsageError
@@ -26,6 +27,20 @@ def _default() -> str:
     import platformdirs  # for those who need it
 
     return os.path.join(platformdirs.user_data_dir("imgcat", appauthor=False), "catalog.db")
+
+
+def is_default(path: bytes) -> bool:
+    """Whether this is the catalog in the user's data folder."""
+    return path == os.path.abspath(os.fsencode(_default()))
+
+
+def log_file(catalog: bytes) -> bytes:
+    """Where the daemon of a catalog writes its log when it has no terminal: the state folder."""
+    import platformdirs
+
+    folder = platformdirs.user_state_dir("imgcat", appauthor=False)
+    mark = "" if is_default(catalog) else "-" + blake2b(catalog, digest_size=4).hexdigest()
+    return os.fsencode(os.path.join(folder, f"watch{mark}.log"))
 
 
 def version_of(path: bytes) -> Version:

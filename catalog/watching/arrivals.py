@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import subprocess
 import threading
@@ -18,8 +17,6 @@ Finder: TypeAlias = Callable[[Sequence[Arrival]], Iterable[AlreadyThere]]
 _MOST: Final = 10_000  # arrivals that may wait; beyond, 'imgcat dupes' is the one to ask
 _AT_ONCE: Final = 500
 _TIME_LIMIT: Final = 60.0  # seconds for a command of the user's
-
-_log = logging.getLogger(__name__)
 
 
 class Announcer:
@@ -72,8 +69,8 @@ class Announcer:
                     self._pass_on(found)
             except CatalogError as error:
                 self._say(f"new photos could not be looked for: {error}")
-            except Exception:
-                _log.exception("looking for new photos")
+            except Exception as error:  # the thread must live on
+                self._say(f"new photos could not be looked for: {type(error).__name__}: {error}")
 
     def _batch(self) -> list[Arrival] | None:
         """All that waits, or the first to come."""

@@ -14,8 +14,8 @@ gives the number it had, and with it the new path.
 
 from __future__ import annotations
 
+import errno
 import itertools
-import os
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -44,6 +44,7 @@ _MASK: Final = Mask(
     | InotifyConstants.IN_DONT_FOLLOW
 )
 _APPEARED: Final = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
+_GONE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # listing it says so too
 _LEFT: Final = InotifyConstants.IN_DELETE | InotifyConstants.IN_MOVED_FROM
 
 
@@ -85,11 +86,11 @@ class Inotify:
         try:
             watch = self._source.add_callback(path, _MASK, self, ticket)
         except OSError as error:
-            self._refuse(path, error.strerror or str(error))
+            if error.errno not in _GONE:
+                self._refuse(path, error.strerror or str(error))
             return
-        if watch < 0:  # how InotifyFD says EACCES
+        if watch < 0:  # how InotifyFD says EACCES: who may not list it hears of a chmod above it
             self._source.remove_callbacks([(watch, ticket)])
-            self._refuse(path, os.strerror(13))
             return
         with self._lock:
             known = self._tickets.get(watch)

@@ -24,6 +24,7 @@ _PULSE: Final = 30.0  # seconds between cookies
 _DEAF_AFTER: Final = 10.0  # seconds without the event of one
 _TRIES: Final = 3  # times that all was made anew ...
 _TRIES_WITHIN: Final = 600.0  # ... within so many seconds: then it is for others to help
+_PLENTY: Final = 524_288  # watches, a kernel's own choice where there is memory enough
 _SELF_TEST: Final = 5.0  # seconds for the first cookie
 
 
@@ -62,6 +63,25 @@ class Senses:
     def refused(self) -> dict[bytes, str]:
         """The folders that the system would not watch, and why."""
         return {} if self._inotify is None else self._inotify.refused
+
+    @property
+    def problem(self) -> str:
+        """What keeps events from coming, and what to do about it; empty where they come."""
+        if self._inotify is None:
+            return f"{self.why_polling}: looking every minute instead"
+        refused = self.refused
+        if not refused:
+            return ""
+        why = next(iter(refused.values()))
+        wanted = self.count + len(refused)
+        words = (
+            f"{len(refused):,} of {wanted:,} folders cannot be watched ({why}) and are looked at "
+            "every minute instead"
+        )
+        if "limit" in why:
+            enough = max(1 << (2 * wanted).bit_length(), _PLENTY)
+            words += f"; 'sudo sysctl fs.inotify.max_user_watches={enough}' allows all"
+        return words
 
     def open(self) -> None:
         """Begin to hear, and make sure of it; else ``why_polling`` says why that cannot be."""

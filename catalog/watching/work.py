@@ -49,8 +49,13 @@ class Job:
         """Whether every folder could be listed."""
         return not (self.plan.offline or self.plan.unreadable)
 
-    def is_about(self, look: Look) -> bool:
-        """Whether looking there now would find what this job is about to read."""
+    @property
+    def to_read(self) -> int:
+        """How many files are still to be read."""
+        return sum(len(portion.reads) for portion in list(self.portions))
+
+    def waits_for(self, look: Look) -> bool:
+        """Whether a look would only find what this job is about to read anyway."""
         if look.path in self.folders:
             return True
         return look.whole and any(is_inside(folder, look.path) for folder in self.folders)

@@ -6,7 +6,11 @@ import io
 import time
 from dataclasses import replace
 
+import pytest
+
 from catalog.model import (
+    DaemonStanding,
+    DaemonState,
     Drift,
     Problem,
     Reason,
@@ -51,6 +55,7 @@ def test_status():
         "Missing   2 (gone from the disk, or left out since)\n"
         "Hashes    of pictures decoded at reduced size;"
         " 12 photos still otherwise: 'imgcat index' goes on\n"
+        "Daemon    not running ('imgcat watch' follows the folders live)\n"
         "\n"
         "Folders\n"
         "  online   12,000 photos  3 min ago           /home/ann/Pictures"
@@ -65,9 +70,38 @@ def test_status_of_an_empty_catalog_says_what_to_do():
         "Catalog   /data/catalog.db (12.3 MB)\n"
         "Photos    0 (0 different contents)\n"
         "Hashes    of pictures decoded at reduced size\n"
+        "Daemon    not running ('imgcat watch' follows the folders live)\n"
         "\n"
         "No folders yet: imgcat index FOLDER adds one.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (
+            DaemonState(DaemonStanding.WATCHING, 7, watched=20_001, last_rescan_ns=1),
+            "watching (process 7); 20,001 folders; looked at everything 1970-01-01",
+        ),
+        (
+            DaemonState(DaemonStanding.STARTING, 7, watched=1, to_read=1200, pending=3),
+            "starting (process 7); 1 folder; 1,200 photos to be read",
+        ),
+        (
+            DaemonState(DaemonStanding.WATCHING, 7, watched=2, pending=1, lag=0.25, overflows=2),
+            "watching (process 7); 2 folders; 1 folder to look at, 0.25 s behind; "
+            "events were lost 2 times",
+        ),
+        (
+            DaemonState(DaemonStanding.DEGRADED, 7, polling="no \x1b events", problem="no \x1b"),
+            "degraded (process 7); looks every minute: no \\x1b events; no \\x1b",
+        ),
+    ],
+)
+def test_status_tells_how_the_daemon_is(state: DaemonState, words: str):
+    said = shown(reports.write_status, replace(STATUS, daemon=state))
+    (line,) = [line for line in said.splitlines() if line.startswith("Daemon")]
+    assert line.startswith(f"Daemon    {words}")
 
 
 def test_problems_are_listed_by_reason():

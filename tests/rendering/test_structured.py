@@ -9,6 +9,8 @@ import tracemalloc
 from dataclasses import replace
 
 from catalog.model import (
+    DaemonStanding,
+    DaemonState,
     Duplicates,
     Group,
     Kind,
@@ -211,8 +213,39 @@ def test_status():
         "pending": 0,
         "overflows": 0,
         "last_rescan": None,
+        "lag": 0.0,
+        "to_read": 0,
+        "watched": 0,
+        "unwatched": 0,
+        "polling": "",
+        "problem": "",
     }
-    assert structured.status(STATUS, {"state": "watching"})["daemon"] == {"state": "watching"}
+    state = DaemonState(
+        DaemonStanding.DEGRADED,
+        pid=7,
+        pending=2,
+        to_read=30,
+        lag=1.5,
+        overflows=1,
+        last_rescan_ns=1_625_400_000_000_000_000,
+        watched=200,
+        unwatched=3,
+        polling="",
+        problem="3 folders",
+    )
+    assert structured.status(replace(STATUS, daemon=state))["daemon"] == {
+        "state": "degraded",
+        "pid": 7,
+        "pending": 2,
+        "overflows": 1,
+        "last_rescan": "2021-07-04T12:00:00.000000Z",
+        "lag": 1.5,
+        "to_read": 30,
+        "watched": 200,
+        "unwatched": 3,
+        "polling": "",
+        "problem": "3 folders",
+    }
 
 
 def test_summary():

@@ -1,0 +1,353 @@
+"""Starting with the session: a systemd unit of the user, or a launchd agent on macOS.
+
+And ``Notifier``, through which the daemon tells systemd how it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import plistlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from catalog.errors import CatalogError, ExitCode, UsageError
+from catalog.store.opening import shown
+from catalog.store.place import log_file
+
+_PATIENCE: Final = 100.0  # seconds for one call; starting waits until the daemon listens
+_DRAINS_WITHIN: Final = 10.0  # seconds until launchd has forgotten the agent before this one
+_STATUS: Final = 500  # characters; systemd drops what is longer than 4,096 bytes
+
+# What D-Bus does not carry (with a byte that is not UTF-8, 'systemctl status' fails for the whole
+# service, in systemd 252), and what XML does not.
+_UNFIT = re.compile(
+    "[\x00-\x1f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(
+        f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(1 << 16, 17 << 16, 1 << 16)
+    )
+    + "]"
+)
+# systemd refuses the others in a program's name, and would leave $$ as it is there.
+_PROGRAM = re.compile(r"/[^\"'\\\x7f$]*")
+
+# Worker processes read hostile pictures: one that is killed for its memory is a failed photo, not
+# the end of the daemon. Ctrl-C and 'imgcat watch --stop' are no failures, whenever they come.
+_UNIT: Final = """\
+[Unit]
+Description=imgcat: keeps the catalog of your pictures up to date
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={command}
+SyslogIdentifier=imgcat
+TimeoutStartSec=15min
+TimeoutStopSec=30
+KillMode=mixed
+WatchdogSec=5min
+Restart=on-failure
+RestartSec=10
+SuccessExitStatus={interrupted:d}
+RestartPreventExitStatus={usage:d} {unusable:d} {busy:d}
+OOMPolicy=continue
+Nice=10
+IOSchedulingClass=best-effort
+IOSchedulingPriority=7
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def install(catalog: bytes, is_default: bool, command: Sequence[str]) -> str:
+    """Have ``command`` run from now on and in each session; says where, and where its log is.
+
+    The program is given by its absolute path. Raises UsageError for words that no service can be
+    given, CatalogError where the service cannot be written or does not start.
+    """
+    for word in command:
+        if _UNFIT.search(word):
+            raise UsageError(
+                f"a service cannot be given '{_legible(word)}', which is not UTF-8 or holds "
+                "control characters; name a folder above it, or none"
+            )
+    return _service(catalog, is_default).install(command)
+
+
+def uninstall(catalog: bytes, is_default: bool) -> str:
+    """End and remove the service; says so, or that there was none.
+
+    Raises CatalogError, with everything still in place, where it cannot be ended.
+    """
+    service = _service(catalog, is_default)
+    if not os.path.lexists(service.path):
+        return "No service is installed for this catalog."
+    service.end()
+    try:
+        os.unlink(service.path)
+    except OSError as error:
+        raise CatalogError(f"cannot remove {shown(service.path)}: {error.strerror}") from error
+    service.forget()
+    return f"Removed the service {service.name} ({shown(service.path)})."
+
+
+def is_installed(catalog: bytes, is_default: bool) -> bool:
+    """Whether there is a service for this catalog."""
+    return os.path.lexists(_service(catalog, is_default).path)
+
+
+def _service(catalog: bytes, is_default: bool) -> _Systemd | _Launchd:
+    mark = "" if is_default else blake2b(catalog, digest_size=4).hexdigest()
+    platform: str = sys.platform
+    if platform == "darwin":
+        label = f"imgcat.watch.{mark}" if mark else "imgcat.watch"
+        return _Launchd(label, log_file(catalog))
+    return _Systemd(f"imgcat-watch-{mark}" if mark else "imgcat-watch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Systemd:
+    name: str
+
+    @property
+    def path(self) -> bytes:
+        given = os.environ.get("XDG_CONFIG_HOME", "")
+        # A path that is not absolute is to be ignored: freedesktop.org, Base Directory.
+        folder = given if os.path.isabs(given) else os.path.expanduser("~/.config")
+        return os.fsencode(os.path.join(folder, "systemd", "user", f"{self.name}.service"))
+
+    def install(self, command: Sequence[str]) -> str:
+        unit = _unit(command)
+        if shutil.which("systemctl") is None:
+            raise CatalogError(
+                "there is no systemd here, so no service was installed; "
+                "'imgcat watch --detach' starts the daemon for this session"
+            )
+        _write(self.path, unit)
+        by_hand = (
+            f"in a session of your own, 'systemctl --user daemon-reload && "
+            f"systemctl --user enable --now {self.name}' starts it"
+        )
+        for words, remedy in (
+            (("daemon-reload",), by_hand),
+            (("enable", self.name), by_hand),
+            # One that runs already may be of an older release, or follow other folders.
+            (("restart", self.name), f"'journalctl --user -u {self.name}' says more"),
+        ):
+            why = _run("systemctl", "--user", *words)
+            if why:
+                raise CatalogError(
+                    f"{shown(self.path)} is written, but "
+                    f"'systemctl --user {' '.join(words)}' failed: {why}; {remedy}"
+                )
+        return (
+            f"Installed the service {self.name} ({shown(self.path)}), and it runs. "
+            f"'journalctl --user -u {self.name}' shows its log; after 'loginctl enable-linger' it "
+            "also runs while you are not logged in."
+        )
+
+    def end(self) -> None:
+        if shutil.which("systemctl") is None:
+            return  # nothing reads the unit any more
+        why = _run("systemctl", "--user", "disable", "--now", self.name)
+        if why:
+            raise CatalogError(
+                f"'systemctl --user disable --now {self.name}' failed, so {shown(self.path)} "
+                f"is still there: {why}; try again in a session of your own"
+            )
+
+    def forget(self) -> None:
+        _run("systemctl", "--user", "daemon-reload")
+        _run("systemctl", "--user", "reset-failed", self.name)  # else a failed one stays listed
+
+
+@dataclass(frozen=True, slots=True)
+class _Launchd:
+    name: str
+    log: bytes
+
+    @property
+    def path(self) -> bytes:
+        return os.fsencode(os.path.expanduser(f"~/Library/LaunchAgents/{self.name}.plist"))
+
+    def install(self, command: Sequence[str]) -> str:
+        agent = {
+            "Label": self.name,
+            "ProgramArguments": list(command),
+            "RunAtLoad": True,
+            "KeepAlive": {"SuccessfulExit": False},
+            "ProcessType": "Background",
+            "ExitTimeOut": 30,
+            "StandardErrorPath": os.fsdecode(self.log),
+        }
+        _write(self.path, plistlib.dumps(agent))
+        self.end()
+        until = time.monotonic() + _DRAINS_WITHIN
+        bootstrap = ("launchctl", "bootstrap", _domain(), os.fsdecode(self.path))
+        # It answers "5: Input/output error" until the agent before this one is gone.
+        while (why := _run(*bootstrap)) and time.monotonic() < until:
+            time.sleep(0.5)
+        if why:
+            raise CatalogError(
+                f"{shown(self.path)} is written, but 'launchctl bootstrap' failed: {why}; "
+                "it starts when you log in the next time"
+            )
+        return (
+            f"Installed the agent {self.name} ({shown(self.path)}), and it runs. "
+            f"Its log: {shown(self.log)}"
+        )
+
+    def end(self) -> None:
+        _run("launchctl", "bootout", f"{_domain()}/{self.name}")  # fails where it does not run
+
+    def forget(self) -> None:
+        """Launchd has forgotten it with its end."""
+
+
+def _domain() -> str:
+    return f"gui/{os.getuid()}"
+
+
+def _unit(command: Sequence[str]) -> bytes:
+    """The text of the unit. Raises UsageError for a program that systemd does not start."""
+    program, *arguments = command
+    if not _PROGRAM.fullmatch(program):
+        raise UsageError(
+            f"systemd cannot start '{_legible(program)}': a program's path is absolute, and "
+            "without quotes, backslashes and $"
+        )
+    words = [program, *(word.replace("$", "$$") for word in arguments)]
+    text = _UNIT.format(
+        command=" ".join(map(_quoted, words)),
+        interrupted=ExitCode.INTERRUPTED,
+        usage=ExitCode.USAGE,
+        unusable=ExitCode.UNUSABLE,
+        busy=ExitCode.BUSY,
+    )
+    return text.encode()
+
+
+def _quoted(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def _legible(word: str) -> str:
+    return shown(os.fsencode(word)) if word.isprintable() else ascii(word)[1:-1]
+
+
+def _write(path: bytes, content: bytes) -> None:
+    """The whole file or nothing of it."""
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        descriptor, new = tempfile.mkstemp(prefix=b".imgcat-", dir=folder)
+        try:
+            with open(descriptor, "wb") as file:
+                os.fchmod(descriptor, 0o644)  # what systemd and launchd expect
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(new, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(new)
+            raise
+    except OSError as error:
+        raise CatalogError(f"cannot write {shown(path)}: {error.strerror}") from error
+
+
+def _run(*words: str) -> str:
+    """Run a command to its end; returns why it failed, empty if it did not."""
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_PATIENCE:.0f} seconds"
+    except OSError as error:
+        return error.strerror or str(error)
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.decode(errors="replace").split("\n")
+    # Both may end with general advice, which is not why.
+    said = [
+        line.strip() for line in lines if line.strip() and not line.startswith(("See ", "Try "))
+    ]
+    return said[-1] if said else f"exit code {done.returncode}"
+
+
+class Notifier:
+    """Tells systemd how the daemon is; where systemd did not start it, nothing happens.
+
+    Never waits and never raises. What cannot be sent now goes with the next ``alive``.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Takes the variables out of the environment: they are not for child processes."""
+        names = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+        address, interval, process = (os.environ.pop(name, "") for name in names)
+        self._address = os.fsencode(address)
+        if address.startswith("@"):  # an abstract address, of no file
+            self._address = b"\0" + self._address[1:]
+        self._socket: socket.socket | None = None
+        with contextlib.suppress(OSError):
+            if address.startswith(("/", "@")):
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._socket.setblocking(False)
+        self._clock = clock
+        self._every: float | None = None  # seconds
+        if interval.isdecimal() and process in ("", str(os.getpid())):
+            self._every = int(interval) / 2_000_000
+        self._next = clock()
+        self._unsaid: dict[str, str] = {}
+
+    def ready(self) -> None:
+        """The daemon listens."""
+        self._say("READY", "1")
+
+    def status(self, text: str) -> None:
+        """One line on what it does, for ``systemctl status``."""
+        line = " ".join(text.split())[:_STATUS]
+        self._say("STATUS", line.encode("utf-8", "backslashreplace").decode())
+
+    def stopping(self) -> None:
+        """The daemon ends."""
+        self._say("STOPPING", "1")
+
+    def alive(self) -> None:
+        """It goes on. To be called often: what systemd need not hear is not sent."""
+        now = self._clock()
+        if self._every is not None and now >= self._next:
+            self._next = now + self._every
+            self._unsaid["WATCHDOG"] = "1"
+        self._send()
+
+    def _say(self, name: str, value: str) -> None:
+        self._unsaid[name] = value
+        self._send()
+
+    def _send(self) -> None:
+        saying = list(self._unsaid.items())
+        if self._socket is None or not saying:
+            return
+        text = "\n".join(f"{name}={value}" for name, value in saying)
+        with contextlib.suppress(OSError):
+            self._socket.sendto(text.encode(), self._address)
+            for name, _ in saying:
+                self._unsaid.pop(name, None)
