@@ -64,18 +64,21 @@ def _private_folder(catalog: bytes) -> str:
     """A folder that is ours alone: the same one each time, so that a crash leaves one at most."""
     name = f"imgcat-{os.getuid()}-{hashlib.blake2b(catalog, digest_size=6).hexdigest()}"
     for place in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm", tempfile.gettempdir()):
-        if not place:
-            continue
-        path = os.path.join(place, name)
-        with contextlib.suppress(FileExistsError):
-            try:
-                os.mkdir(path, 0o700)
-            except FileExistsError:
-                raise
-            except OSError:
-                continue
-        status = os.lstat(path)
-        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
-            os.chmod(path, 0o700)
+        path = os.path.join(os.path.realpath(place), name) if place else ""
+        if path and _is_made_ours(path):
             return path
-    return tempfile.mkdtemp(prefix="imgcat-")
+    return os.path.realpath(tempfile.mkdtemp(prefix="imgcat-"))
+
+
+def _is_made_ours(path: str) -> bool:
+    """Make a folder that only we can use; False where that cannot be, or somebody else did."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        status = os.lstat(path)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            return False
+        os.chmod(path, 0o700)
+    except OSError:
+        return False
+    return True

@@ -334,6 +334,7 @@ class Daemon:
             self._changes.forget()
         else:
             self._changes.tell(followed.path)
+        self._changes.pass_arrivals_on()
         if tally.interrupted:
             raise KeyboardInterrupt
 

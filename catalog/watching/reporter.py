@@ -37,6 +37,7 @@ class Changes:
         self._reporter = reporter
         self._arrived = arrived
         self._kept: list[Change] = []
+        self._arrivals: list[Change] = []
         self._counts: dict[Happening, int] = {}
 
     def hear(self, change: Change) -> None:
@@ -45,7 +46,7 @@ class Changes:
         if len(self._kept) < _SINGLY:
             self._kept.append(change)
         if change.what is Happening.ADDED:
-            self._arrived(change)
+            self._arrivals.append(change)
 
     def tell(self, below: bytes) -> None:
         """Tell all that was heard since the last time; ``below`` is where it happened."""
@@ -57,7 +58,13 @@ class Changes:
                 self._reporter.changed_many(what, count, below)
         self.forget()
 
+    def pass_arrivals_on(self) -> None:
+        """Have photos that arrived looked for."""
+        for change in self._arrivals:
+            self._arrived(change)
+        self._arrivals.clear()
+
     def forget(self) -> None:
-        """Do not tell what was heard since the last time."""
+        """What was heard until now is told, or is not to be."""
         self._kept.clear()
         self._counts.clear()

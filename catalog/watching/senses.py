@@ -11,14 +11,11 @@ import errno
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from catalog.errors import GaveUp
 from catalog.watching.cookies import Cookies
 from catalog.watching.ears import Listener
-
-if TYPE_CHECKING:
-    from catalog.watching.inotify import Inotify
 
 _PULSE: Final = 30.0  # seconds between cookies
 _DEAF_AFTER: Final = 10.0  # seconds without the event of one
@@ -26,6 +23,31 @@ _TRIES: Final = 3  # times that all was made anew ...
 _TRIES_WITHIN: Final = 600.0  # ... within so many seconds: then it is for others to help
 _PLENTY: Final = 524_288  # watches, a kernel's own choice where there is memory enough
 _SELF_TEST: Final = 5.0  # seconds for the first cookie
+
+
+class Events(Protocol):
+    """Where events come from."""
+
+    refused: dict[bytes, str]  # folders that could not be watched, and why
+
+    @property
+    def alive(self) -> bool: ...
+    @property
+    def count(self) -> int: ...
+    def watches(self, path: bytes) -> bool: ...
+    def watch(self, path: bytes) -> None: ...
+    def forget(self, is_gone: Callable[[bytes], bool]) -> None: ...
+    def close(self) -> None: ...
+
+
+def _events_of(platform: str, listener: Listener) -> Events:
+    if platform == "linux":
+        from catalog.watching.inotify import Inotify
+
+        return Inotify(listener)
+    from catalog.watching.observed import Observed
+
+    return Observed(listener)
 
 
 class Senses:
@@ -43,7 +65,7 @@ class Senses:
         self.why_polling = ""
         self._clock = clock
         self._say = say
-        self._inotify: Inotify | None = None
+        self._events: Events | None = None
         self._pulse: tuple[bytes, float] | None = None  # the cookie on its way, and since when
         self._heard = threading.Event()
         self._next_pulse = clock() + _PULSE
@@ -52,22 +74,22 @@ class Senses:
     @property
     def hears(self) -> bool:
         """Whether there are events at all."""
-        return self._inotify is not None
+        return self._events is not None
 
     @property
     def count(self) -> int:
         """How many folders are watched."""
-        return 0 if self._inotify is None else max(0, self._inotify.count - 1)
+        return 0 if self._events is None else max(0, self._events.count - 1)
 
     @property
     def refused(self) -> dict[bytes, str]:
         """The folders that the system would not watch, and why."""
-        return {} if self._inotify is None else self._inotify.refused
+        return {} if self._events is None else self._events.refused
 
     @property
     def problem(self) -> str:
         """What keeps events from coming, and what to do about it; empty where they come."""
-        if self._inotify is None:
+        if self._events is None:
             return f"{self.why_polling}: looking every minute instead"
         refused = self.refused
         if not refused:
@@ -85,31 +107,26 @@ class Senses:
 
     def open(self) -> None:
         """Begin to hear, and make sure of it; else ``why_polling`` says why that cannot be."""
-        if sys.platform != "linux":
-            self.why_polling = "events of folders are used on Linux only"
-            return
         try:
-            from catalog.watching.inotify import Inotify
-
-            inotify = Inotify(self.listener)
+            events = _events_of(sys.platform, self.listener)
         except OSError as error:
             self.why_polling = _no_instance(error)
             return
         except (ImportError, AttributeError, TypeError) as error:
             self.why_polling = f"watchdog is not the one that imgcat knows ({error})"
             return
-        self._inotify = inotify
-        inotify.watch(self.cookies.folder)
+        self._events = events
+        events.watch(self.cookies.folder)
         if not self._cookie_comes():
             self.close_events()
             self.why_polling = "the system tells nothing of a file that was just made"
 
     def close_events(self) -> None:
         """Hear no more."""
-        inotify, self._inotify = self._inotify, None
-        if inotify is not None:
+        events, self._events = self._events, None
+        if events is not None:
             with contextlib.suppress(Exception):  # whatever it died of
-                inotify.close()
+                events.close()
 
     def close(self) -> None:
         """Hear no more, and leave nothing behind."""
@@ -118,24 +135,24 @@ class Senses:
 
     def watch(self, path: bytes) -> None:
         """Have events of a folder, just before it is listed."""
-        if self._inotify is not None:
-            self._inotify.watch(path)
+        if self._events is not None:
+            self._events.watch(path)
 
     def watches(self, path: bytes) -> bool:
         """Whether events of this folder come."""
-        return self._inotify is not None and self._inotify.watches(path)
+        return self._events is not None and self._events.watches(path)
 
     def forget(self, is_gone: Callable[[bytes], bool]) -> None:
         """Folders that are not there any more."""
-        if self._inotify is not None:
-            self._inotify.forget(is_gone)
+        if self._events is not None:
+            self._events.forget(is_gone)
 
     def sync(self, heard: Callable[[], None]) -> None:
         """Call ``heard`` when everything that happened until now has been heard of.
 
         On whatever thread; at once where there are no events.
         """
-        if self._inotify is None:
+        if self._events is None:
             heard()
             return
         try:
@@ -145,7 +162,7 @@ class Senses:
 
     def is_deaf(self) -> bool:
         """Look whether events still come; from time to time is enough."""
-        if self._inotify is None:
+        if self._events is None:
             return False
         now = self._clock()
         if self._pulse is not None:
@@ -161,7 +178,7 @@ class Senses:
             self._heard.clear()
             with contextlib.suppress(OSError):
                 self._pulse = (self.cookies.bake(self._heard.set), now)
-        return not self._inotify.alive
+        return not self._events.alive
 
     def begin_anew(self) -> None:
         """All watches are gone after this: whoever follows folders looks at them again.

@@ -28,17 +28,11 @@ _PATIENCE: Final = 100.0  # seconds for one call; starting waits until the daemo
 _DRAINS_WITHIN: Final = 10.0  # seconds until launchd has forgotten the agent before this one
 _STATUS: Final = 500  # characters; systemd drops what is longer than 4,096 bytes
 
-# What D-Bus does not carry (with a byte that is not UTF-8, 'systemctl status' fails for the whole
-# service, in systemd 252), and what XML does not.
-_UNFIT = re.compile(
-    "[\x00-\x1f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
-    + "".join(
-        f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(1 << 16, 17 << 16, 1 << 16)
-    )
-    + "]"
-)
+# D-Bus carries none of these: with one byte that is not UTF-8, 'systemctl status' fails for the
+# whole service (seen with systemd 252). XML carries fewer still.
+_UNFIT: Final = re.compile("[\x00-\x1f\ud800-\udfff\ufdd0-\ufdef]")
 # systemd refuses the others in a program's name, and would leave $$ as it is there.
-_PROGRAM = re.compile(r"/[^\"'\\\x7f$]*")
+_PROGRAM: Final = re.compile(r"/[^\"'\\\x7f$]*")
 
 # Worker processes read hostile pictures: one that is killed for its memory is a failed photo, not
 # the end of the daemon. Ctrl-C and 'imgcat watch --stop' are no failures, whenever they come.
@@ -76,10 +70,10 @@ def install(catalog: bytes, is_default: bool, command: Sequence[str]) -> str:
     given, CatalogError where the service cannot be written or does not start.
     """
     for word in command:
-        if _UNFIT.search(word):
+        if _UNFIT.search(word) or any(ord(sign) & 0xFFFE == 0xFFFE for sign in word):
             raise UsageError(
-                f"a service cannot be given '{_legible(word)}', which is not UTF-8 or holds "
-                "control characters; name a folder above it, or none"
+                f"a service cannot be given {word!a}, which is not UTF-8 or holds control "
+                "characters; name a folder above it, or none"
             )
     return _service(catalog, is_default).install(command)
 
@@ -92,12 +86,7 @@ def uninstall(catalog: bytes, is_default: bool) -> str:
     service = _service(catalog, is_default)
     if not os.path.lexists(service.path):
         return "No service is installed for this catalog."
-    service.end()
-    try:
-        os.unlink(service.path)
-    except OSError as error:
-        raise CatalogError(f"cannot remove {shown(service.path)}: {error.strerror}") from error
-    service.forget()
+    service.remove()
     return f"Removed the service {service.name} ({shown(service.path)})."
 
 
@@ -134,10 +123,7 @@ class _Systemd:
                 "'imgcat watch --detach' starts the daemon for this session"
             )
         _write(self.path, unit)
-        by_hand = (
-            f"in a session of your own, 'systemctl --user daemon-reload && "
-            f"systemctl --user enable --now {self.name}' starts it"
-        )
+        by_hand = f"'systemctl --user enable --now {self.name}' in a session of your own starts it"
         for words, remedy in (
             (("daemon-reload",), by_hand),
             (("enable", self.name), by_hand),
@@ -156,17 +142,16 @@ class _Systemd:
             "also runs while you are not logged in."
         )
 
-    def end(self) -> None:
-        if shutil.which("systemctl") is None:
-            return  # nothing reads the unit any more
-        why = _run("systemctl", "--user", "disable", "--now", self.name)
-        if why:
-            raise CatalogError(
-                f"'systemctl --user disable --now {self.name}' failed, so {shown(self.path)} "
-                f"is still there: {why}; try again in a session of your own"
-            )
-
-    def forget(self) -> None:
+    def remove(self) -> None:
+        # Without systemd there is nobody to end it, and nobody reads the unit any more.
+        if shutil.which("systemctl") is not None:
+            why = _run("systemctl", "--user", "disable", "--now", self.name)
+            if why:
+                raise CatalogError(
+                    f"'systemctl --user disable --now {self.name}' failed, so {shown(self.path)} "
+                    f"is still there: {why}; try again in a session of your own"
+                )
+        _unlink(self.path)
         _run("systemctl", "--user", "daemon-reload")
         _run("systemctl", "--user", "reset-failed", self.name)  # else a failed one stays listed
 
@@ -190,10 +175,11 @@ class _Launchd:
             "ExitTimeOut": 30,
             "StandardErrorPath": os.fsdecode(self.log),
         }
+        _make(os.path.dirname(self.log))  # launchd does not
         _write(self.path, plistlib.dumps(agent))
-        self.end()
+        self._end()
         until = time.monotonic() + _DRAINS_WITHIN
-        bootstrap = ("launchctl", "bootstrap", _domain(), os.fsdecode(self.path))
+        bootstrap = ("launchctl", "bootstrap", f"gui/{os.getuid()}", os.fsdecode(self.path))
         # It answers "5: Input/output error" until the agent before this one is gone.
         while (why := _run(*bootstrap)) and time.monotonic() < until:
             time.sleep(0.5)
@@ -207,15 +193,12 @@ class _Launchd:
             f"Its log: {shown(self.log)}"
         )
 
-    def end(self) -> None:
-        _run("launchctl", "bootout", f"{_domain()}/{self.name}")  # fails where it does not run
+    def remove(self) -> None:
+        self._end()
+        _unlink(self.path)
 
-    def forget(self) -> None:
-        """Launchd has forgotten it with its end."""
-
-
-def _domain() -> str:
-    return f"gui/{os.getuid()}"
+    def _end(self) -> None:
+        _run("launchctl", "bootout", f"gui/{os.getuid()}/{self.name}")  # fails where it is not
 
 
 def _unit(command: Sequence[str]) -> bytes:
@@ -223,7 +206,7 @@ def _unit(command: Sequence[str]) -> bytes:
     program, *arguments = command
     if not _PROGRAM.fullmatch(program):
         raise UsageError(
-            f"systemd cannot start '{_legible(program)}': a program's path is absolute, and "
+            f"systemd cannot start {program!a}: a program's path is absolute, and "
             "without quotes, backslashes and $"
         )
     words = [program, *(word.replace("$", "$$") for word in arguments)]
@@ -242,22 +225,22 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
-def _legible(word: str) -> str:
-    return shown(os.fsencode(word)) if word.isprintable() else ascii(word)[1:-1]
+def _make(folder: bytes) -> None:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise CatalogError(f"cannot make {shown(folder)}: {error.strerror}") from error
 
 
 def _write(path: bytes, content: bytes) -> None:
     """The whole file or nothing of it."""
     folder = os.path.dirname(path)
+    _make(folder)
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor, new = tempfile.mkstemp(prefix=b".imgcat-", dir=folder)
         try:
             with open(descriptor, "wb") as file:
-                os.fchmod(descriptor, 0o644)  # what systemd and launchd expect
                 file.write(content)
-                file.flush()
-                os.fsync(descriptor)
             os.replace(new, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -265,6 +248,13 @@ def _write(path: bytes, content: bytes) -> None:
             raise
     except OSError as error:
         raise CatalogError(f"cannot write {shown(path)}: {error.strerror}") from error
+
+
+def _unlink(path: bytes) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise CatalogError(f"cannot remove {shown(path)}: {error.strerror}") from error
 
 
 def _run(*words: str) -> str:
@@ -305,11 +295,6 @@ class Notifier:
         self._address = os.fsencode(address)
         if address.startswith("@"):  # an abstract address, of no file
             self._address = b"\0" + self._address[1:]
-        self._socket: socket.socket | None = None
-        with contextlib.suppress(OSError):
-            if address.startswith(("/", "@")):
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                self._socket.setblocking(False)
         self._clock = clock
         self._every: float | None = None  # seconds
         if interval.isdecimal() and process in ("", str(os.getpid())):
@@ -344,10 +329,14 @@ class Notifier:
 
     def _send(self) -> None:
         saying = list(self._unsaid.items())
-        if self._socket is None or not saying:
+        if not self._address or not saying:
             return
         text = "\n".join(f"{name}={value}" for name, value in saying)
-        with contextlib.suppress(OSError):
-            self._socket.sendto(text.encode(), self._address)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
+        ):
+            channel.setblocking(False)
+            channel.sendto(text.encode(), self._address)
             for name, _ in saying:
                 self._unsaid.pop(name, None)
