@@ -387,7 +387,7 @@ class Change:
     what: Happening
     path: bytes
     before: bytes | None = None  # where it was, of what moved
-    content: int | None = None  # id of the content it holds, of what was added or changed
+    content: int | None = None  # id of the content it holds, if its bytes are new at this place
     folder: bool = False
     detail: str = ""  # why it could not be read
 

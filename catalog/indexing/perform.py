@@ -194,10 +194,10 @@ class Performer:
                 self._note(Happening.ADDED, path, content=content)
             elif before is None:
                 self.tally.added += 1
-                self._note(Happening.ADDED, path, content=content)
+                self._note(Happening.ADDED, path)
             else:
                 self.tally.changed += 1
-                self._note(Happening.CHANGED, path, content=content)
+                self._note(Happening.CHANGED, path)
         return True
 
     def _presence(self, plan: Plan) -> None:

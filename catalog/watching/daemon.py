@@ -106,6 +106,7 @@ class Daemon:
         self._changes = Changes(reporter, self._on_arrival)
         self._following = Following(self._hints, self._senses, clock, reporter.say)
         self._jobs: deque[Job] = deque()
+        self._job: Job | None = None  # the one that is being performed
         self._owed: set[bytes] = set()  # looks that were put off, and are still to come
         self._syncs: deque[Sync] = deque()
         processes = self._options.jobs or cores()
@@ -141,16 +142,19 @@ class Daemon:
         return {
             "state": self._state(),
             "pid": os.getpid(),
-            "pending": len(self._hints) + sum(len(job.folders) for job in list(self._jobs)),
+            "pending": len(self._hints) + sum(len(job.folders) for job in self._unread()),
             "overflows": self._losses,
             "last_rescan_ns": self._following.agreed_ns,
             "lag": round(self._hints.oldest or 0.0, 3),
-            "to_read": sum(job.to_read for job in list(self._jobs)),
+            "to_read": sum(job.to_read for job in self._unread()),
             "watched": self._senses.count,
             "unwatched": len(self._senses.refused),
             "polling": self._senses.why_polling,
             "problem": self._problem(),
         }
+
+    def _unread(self) -> list[Job]:
+        return [*self._jobs, *((job,) if (job := self._job) is not None else ())]
 
     def sync(self) -> Answer:
         """``fresh``: the catalog has all that had happened when this was called."""
@@ -254,6 +258,8 @@ class Daemon:
                     ready.append(look)
             if ready:
                 self._look(followed, ready)
+        self._job = None
+        self._hints.done()
 
     def _look(self, followed: Followed, looks: list[Look]) -> None:
         """Plan what brings some folders of a root up to date, and begin with it."""
@@ -286,14 +292,16 @@ class Daemon:
 
     def _go_on(self) -> None:
         """The next portion of what is to be read."""
-        job = self._jobs.popleft()
+        job = self._job = self._jobs.popleft()
         followed = self._following.at(job.root.path)
         if followed is None or followed.root.id != job.root.id:
+            self._job = None
             return  # it was forgotten, or became part of another
         with self._mending([Look(job.root.path)]):
             with self._in_turn(followed) as database:
                 self._perform(followed, job, database)
             self._put_back(followed, job)
+        self._job = None
 
     @contextlib.contextmanager
     def _in_turn(self, followed: Followed) -> Iterator[Database]:
@@ -471,7 +479,8 @@ class Daemon:
         return "it waits for another imgcat" if self._owed else ""
 
     def _state(self) -> str:
-        if any(followed.is_there and followed.agreed_at is None for followed in self._following):
+        roots = list(self._following)
+        if not roots or any(root.is_there and root.agreed_at is None for root in roots):
             return "starting"
         return "degraded" if self._problem() else "watching"
 

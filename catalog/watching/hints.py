@@ -42,9 +42,12 @@ class Hints:
         self._wholes = 0  # how many of them are to be looked at whole
         self._later: dict[bytes, tuple[float, bool]] = {}  # when, and whether whole
         self._woken = False
+        self._taken_now = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        """How many folders wait, for quiet or for a time, or were taken and are not done yet."""
+        with self._changed:
+            return len(self._waiting.keys() | self._later.keys()) + self._taken_now
 
     @property
     def oldest(self) -> float | None:
@@ -98,6 +101,11 @@ class Hints:
         with self._changed:
             return self._taken(list(self._waiting), [])
 
+    def done(self) -> None:
+        """All that was taken was looked at, or put off."""
+        with self._changed:
+            self._taken_now = 0
+
     def wait(self, seconds: float) -> None:
         """Return when a folder is due, when ``wake`` is called, or after so many seconds."""
         until = self._clock() + seconds
@@ -136,7 +144,9 @@ class Hints:
             whole[path] = waiting.whole
         for path in planned:
             whole[path] = self._later.pop(path)[1] or whole.get(path, False)
-        return without_inner(Look(path, is_whole) for path, is_whole in whole.items())
+        looks = without_inner(Look(path, is_whole) for path, is_whole in whole.items())
+        self._taken_now += len(looks)
+        return looks
 
     def _whole_above(self, path: bytes) -> _Waiting | None:
         """The folder above that is to be looked at whole, if there is one."""
@@ -155,7 +165,7 @@ class Hints:
                 into = merged.setdefault(above, _Waiting(waiting.since, waiting.latest, True))
                 into.since = min(into.since, waiting.since)
                 into.latest = max(into.latest, waiting.latest)
-            if len(merged) == len(self._waiting):
+            if merged.keys() == self._waiting.keys():
                 break  # only roots are left
             self._waiting = merged
         self._wholes = len(self._waiting)

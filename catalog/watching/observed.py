@@ -13,6 +13,7 @@ from watchdog.events import (
     EVENT_TYPE_CLOSED_NO_WRITE,
     EVENT_TYPE_CREATED,
     EVENT_TYPE_DELETED,
+    EVENT_TYPE_MODIFIED,
     EVENT_TYPE_MOVED,
     EVENT_TYPE_OPENED,
     FileSystemEvent,
@@ -102,6 +103,8 @@ class _Handler(FileSystemEventHandler):
         kind, is_folder = event.event_type, event.is_directory
         if kind in (EVENT_TYPE_OPENED, EVENT_TYPE_CLOSED_NO_WRITE):
             return  # also our own reading does that
+        if kind == EVENT_TYPE_MODIFIED and is_folder:
+            return  # something in it was made or went, and that has an event of its own
         if kind == EVENT_TYPE_MOVED and event.dest_path:
             self._tell(event.dest_path, What.APPEARED, is_folder=is_folder)
         what = {EVENT_TYPE_CREATED: What.APPEARED, EVENT_TYPE_DELETED: What.LEFT}.get(

@@ -109,6 +109,7 @@ class Senses:
         """Begin to hear, and make sure of it; else ``why_polling`` says why that cannot be."""
         try:
             events = _events_of(sys.platform, self.listener)
+            events.watch(self.cookies.folder)
         except OSError as error:
             self.why_polling = _no_instance(error)
             return
@@ -116,7 +117,6 @@ class Senses:
             self.why_polling = f"watchdog is not the one that imgcat knows ({error})"
             return
         self._events = events
-        events.watch(self.cookies.folder)
         if not self._cookie_comes():
             self.close_events()
             self.why_polling = "the system tells nothing of a file that was just made"

@@ -309,7 +309,7 @@ class Notifier:
     def status(self, text: str) -> None:
         """One line on what it does, for ``systemctl status``."""
         line = " ".join(text.split())[:_STATUS]
-        self._say("STATUS", line.encode("utf-8", "backslashreplace").decode())
+        self._say("STATUS", line.encode("utf-8", "replace").decode())
 
     def stopping(self) -> None:
         """The daemon ends."""

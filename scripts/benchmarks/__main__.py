@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from benchmarks import catalogs, index, join, memory, peers, rescan, similar, values
+from benchmarks import catalogs, index, join, memory, peers, rescan, similar, values, watch
 from benchmarks.measuring import BenchError, cores, say
 from benchmarks.reporting import Report
 
@@ -43,6 +43,8 @@ def _measure(given: argparse.Namespace, work: str) -> Report:
     if given.benchmark == "similar":
         rounds = given.rounds or (1 if given.small else 7)
         return similar.bench(similar.Inputs(given.photos, _contents(given), rounds, work))
+    if given.benchmark == "watch":
+        return watch.bench(_watch(given, work))
     if given.benchmark == "make-catalog":
         if given.work is None and given.out is None:
             raise BenchError("say where the catalog shall stay: --out FILE, or --work DIR")
@@ -74,6 +76,38 @@ def _join(given: argparse.Namespace, work: str) -> join.Inputs:
     whole, part = (2.0, 0.5) if given.small else (60.0, 10.0)
     rounds = given.rounds or (1 if given.small else 3)
     return join.Inputs(wanted, rounds, given.jobs, work, with_peers, whole, part)
+
+
+def _watch(given: argparse.Namespace, work: str) -> watch.Inputs:
+    small = given.small
+    photos = given.files or (20 if small else 1000)
+    changes = (5 if small else 200) if given.changes is None else given.changes
+    cold = (0 if small else 3) if given.cold is None else given.cold
+    interval = (0.5 if small else 4.0) if given.interval is None else given.interval
+    storm = given.storm or (400 if small else 100_000)
+    quiet = tuple(sorted(given.quiet or [1.0 if small else 10.0]))
+    idle = given.idle or (400 if small else 200_000)
+    settle = (1.0 if small else 90.0) if given.settle is None else given.settle
+    window = given.window or (2.0 if small else 60.0)
+    rounds = given.rounds or (1 if small else 3)
+    folders = given.folders or max(2, photos // 20)
+    latency = watch.Latency(photos, folders, changes, interval, cold, given.cold_after)
+    chosen = set(given.parts)
+    return watch.Inputs(
+        photos=given.photos,
+        jobs=given.jobs,
+        work=work,
+        latency=latency if "latency" in chosen else None,
+        storm=watch.Storm(storm, given.storm_folders or max(2, storm // 1000), quiet)
+        if "storm" in chosen
+        else None,
+        idle=watch.Idle(idle, given.idle_folders or max(2, idle // 10), settle, window)
+        if "idle" in chosen
+        else None,
+        rename=watch.Rename(given.rename or (200 if small else 10_000), rounds)
+        if "rename" in chosen
+        else None,
+    )
 
 
 @contextlib.contextmanager
@@ -122,8 +156,44 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--files", type=_positive, metavar="N", help="200,000; small: 4,000")
     _contents_option(command)
 
+    _add_watch(commands, common)
     _add_commands_on_made_up_hashes(commands, common)
     return parser
+
+
+def _add_watch(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    command = commands.add_parser(
+        "watch", parents=[common], help="the daemon: single changes, a storm, nothing, a rename"
+    )
+    command.add_argument("--parts", choices=watch.PARTS, nargs="+", default=watch.PARTS)
+    _photos_option(command, "real camera JPEGs; single changes are of crops of one")
+
+    part = command.add_argument_group("latency")
+    part.add_argument("--files", type=_positive, metavar="N", help="1,000; small: 20")
+    part.add_argument("--folders", type=_several, metavar="N", help="50; small: 2")
+    part.add_argument("--changes", type=_positive, metavar="N", help="200; small: 5")
+    part.add_argument("--interval", type=float, metavar="S", help="between two at most: 4 s")
+    part.add_argument("--cold", type=int, metavar="N", help="changes after a pause: 3; small: 0")
+    part.add_argument("--cold-after", type=float, default=70.0, metavar="S", help="the pause: 70 s")
+
+    part = command.add_argument_group("storm")
+    part.add_argument("--storm", type=_positive, metavar="N", help="files: 100,000; small: 400")
+    part.add_argument("--storm-folders", type=_positive, metavar="N", help="100; small: 2")
+    part.add_argument(
+        "--quiet", type=float, nargs="+", metavar="S", help="after it, look at memory: 10 s"
+    )
+
+    part = command.add_argument_group("idle")
+    part.add_argument("--idle", type=_positive, metavar="N", help="files: 200,000; small: 400")
+    part.add_argument("--idle-folders", type=_positive, metavar="N", help="20,000; small: 40")
+    part.add_argument("--settle", type=float, metavar="S", help="before: 90 s; small: 1")
+    part.add_argument("--window", type=float, metavar="S", help="measured: 60 s; small: 2")
+
+    part = command.add_argument_group("rename")
+    part.add_argument("--rename", type=_positive, metavar="N", help="files: 10,000; small: 200")
+    part.add_argument("--rounds", type=_positive, metavar="N", help="3; small: 1")
 
 
 def _add_commands_on_made_up_hashes(
@@ -175,6 +245,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _several(text: str) -> int:
+    number = int(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError("at least 2")
     return number
 
 

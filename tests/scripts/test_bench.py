@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import catalogs, fiction, join, joining, measuring, product, similar, values
+from benchmarks import catalogs, fiction, join, joining, measuring, product, similar, values, watch
 from benchmarks.measuring import BenchError
 
 from catalog.queries.standing import status
@@ -253,3 +254,32 @@ def test_memory_is_of_indexing_and_of_finding_duplicates(tmp_path: Path) -> None
         figure["remark"] for figure in whole["figures"] if figure["name"] == "dupes of 500: wall"
     ]
     assert int(remark.split()[0]) > 50, "of the photos in groups"
+
+
+# -- watch ---------------------------------------------------------------------------------------
+
+
+def test_watch_measures_each_part_and_checks_what_the_daemon_did(tmp_path: Path) -> None:
+    def measured(part: str) -> dict[str, Any]:
+        cold = ("--cold", 1, "--cold-after", 0.1)
+        photos = ("--photos", tmp_path)  # which has none
+        return bench("watch", "--small", "--parts", part, *cold, *photos, "--work", tmp_path / part)
+
+    with ThreadPoolExecutor() as threads:  # they mostly wait
+        parts = dict(zip(watch.PARTS, threads.map(measured, watch.PARTS), strict=True))
+    for part, whole in parts.items():
+        assert set(whole["rounds"]) == {part} == set(watch.PARTS) & set(whole["inputs"])
+    seconds = parts["latency"]["rounds"]["latency"]
+    for kind in ("new", "rewritten", "renamed", "moved", "deleted", "cold"):
+        assert len(seconds[kind]) == 1
+    for note in ("of noise", "not all cold"):
+        assert any(note in said for said in parts["latency"]["notes"])
+    storm, idle = figures(parts["storm"]), figures(parts["idle"])
+    assert storm["storm: until visible"] >= storm["storm: creating"] > 0
+    assert storm["storm: PSS, peak"] >= storm["storm: PSS, after 1 s"] > 10
+    assert idle["idle: watches"] > 40, "and those of the two halves, and of the top"
+    assert idle["idle: VmRSS"] > 10
+    assert figures(parts["rename"])["rename: decoded"] == 0
+    left = {part: os.listdir(tmp_path / part) for part in watch.PARTS}
+    assert left["rename"] == [], "only trees that can be used again stay"
+    assert len(left["latency"]) == len(left["storm"]) == len(left["idle"]) == 1
