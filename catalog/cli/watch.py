@@ -206,8 +206,8 @@ def _install(place: bytes, command: list[str], tops: list[bytes], *, quiet: bool
         raise UsageError("name the folder of your pictures: imgcat watch FOLDER --install")
     if sys.platform == "darwin":  # launchd keeps no log of its own
         command = [*command, "--log", os.fsdecode(log_file(place))]
-    background.stop(place)
-    _say(service.install(place, is_default(place), command), quiet=quiet)
+    said = service.install(place, is_default(place), command, lambda: background.stop(place))
+    _say(said, quiet=quiet)
 
 
 def _stop(place: bytes, *, quiet: bool) -> None:

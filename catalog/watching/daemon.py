@@ -267,6 +267,7 @@ class Daemon:
         watched: set[bytes] = set()
 
         def watch(path: bytes) -> None:
+            self._turning()
             self._senses.watch(path)
             watched.add(path)
 

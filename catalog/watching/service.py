@@ -48,7 +48,7 @@ SyslogIdentifier=imgcat
 TimeoutStartSec=15min
 TimeoutStopSec=30
 KillMode=mixed
-WatchdogSec=5min
+WatchdogSec=30min
 Restart=on-failure
 RestartSec=10
 SuccessExitStatus={interrupted:d}
@@ -63,10 +63,16 @@ WantedBy=default.target
 """
 
 
-def install(catalog: bytes, is_default: bool, command: Sequence[str]) -> str:
+def install(
+    catalog: bytes,
+    is_default: bool,
+    command: Sequence[str],
+    make_room: Callable[[], object] = lambda: None,
+) -> str:
     """Have ``command`` run from now on and in each session; says where, and where its log is.
 
-    The program is given by its absolute path. Raises UsageError for words that no service can be
+    The program is given by its absolute path. ``make_room`` ends a daemon that was started
+    otherwise, and is called when nothing else is in the way any more. Raises UsageError for words that no service can be
     given, CatalogError where the service cannot be written or does not start.
     """
     for word in command:
@@ -75,7 +81,7 @@ def install(catalog: bytes, is_default: bool, command: Sequence[str]) -> str:
                 f"a service cannot be given {word!a}, which is not UTF-8 or holds control "
                 "characters; name a folder above it, or none"
             )
-    return _service(catalog, is_default).install(command)
+    return _service(catalog, is_default).install(command, make_room)
 
 
 def uninstall(catalog: bytes, is_default: bool) -> str:
@@ -115,7 +121,7 @@ class _Systemd:
         folder = given if os.path.isabs(given) else os.path.expanduser("~/.config")
         return os.fsencode(os.path.join(folder, "systemd", "user", f"{self.name}.service"))
 
-    def install(self, command: Sequence[str]) -> str:
+    def install(self, command: Sequence[str], make_room: Callable[[], object]) -> str:
         unit = _unit(command)
         if shutil.which("systemctl") is None:
             raise CatalogError(
@@ -130,6 +136,8 @@ class _Systemd:
             # One that runs already may be of an older release, or follow other folders.
             (("restart", self.name), f"'journalctl --user -u {self.name}' says more"),
         ):
+            if words[0] == "restart":
+                make_room()
             why = _run("systemctl", "--user", *words)
             if why:
                 raise CatalogError(
@@ -165,7 +173,7 @@ class _Launchd:
     def path(self) -> bytes:
         return os.fsencode(os.path.expanduser(f"~/Library/LaunchAgents/{self.name}.plist"))
 
-    def install(self, command: Sequence[str]) -> str:
+    def install(self, command: Sequence[str], make_room: Callable[[], object]) -> str:
         agent = {
             "Label": self.name,
             "ProgramArguments": list(command),
@@ -178,6 +186,7 @@ class _Launchd:
         _make(os.path.dirname(self.log))  # launchd does not
         _write(self.path, plistlib.dumps(agent))
         self._end()
+        make_room()
         until = time.monotonic() + _DRAINS_WITHIN
         bootstrap = ("launchctl", "bootstrap", f"gui/{os.getuid()}", os.fsdecode(self.path))
         # It answers "5: Input/output error" until the agent before this one is gone.

@@ -261,9 +261,9 @@ def test_memory_is_of_indexing_and_of_finding_duplicates(tmp_path: Path) -> None
 
 def test_watch_measures_each_part_and_checks_what_the_daemon_did(tmp_path: Path) -> None:
     def measured(part: str) -> dict[str, Any]:
-        cold = ("--cold", 1, "--cold-after", 0.1)
-        photos = ("--photos", tmp_path)  # which has none
-        return bench("watch", "--small", "--parts", part, *cold, *photos, "--work", tmp_path / part)
+        quick = ("--interval", 0.1, "--cold", 1, "--cold-after", 0.1, "--settle", 0, "--window", 1)
+        where = ("--photos", tmp_path, "--work", tmp_path / part)  # there are no photos
+        return bench("watch", "--small", "--parts", part, *quick, *where)
 
     with ThreadPoolExecutor() as threads:  # they mostly wait
         parts = dict(zip(watch.PARTS, threads.map(measured, watch.PARTS), strict=True))

@@ -63,11 +63,12 @@ class Chaos:
             self._did(f"{op.__name__}: {error.strerror}")
 
     def flood(self, events: int) -> None:
-        """More events than the kernel keeps, of which no two in a row are alike."""
+        """More events than the kernel keeps, of which no two in a row are alike.
+
+        At the top, which is watched whatever has happened to other folders.
+        """
         self._did("flood", str(events))
-        paths = [self._file(), self._file()]
-        if paths[0] == paths[1]:
-            paths[1] = self._write(self._new_name(self._folder()), self._data())
+        paths = [self._write(self._new_name(self.top), self._data()) for _ in range(2)]
         for number in range(events):
             os.utime(paths[number % 2])
 
@@ -418,11 +419,11 @@ class Chaos:
     # -- where ---------------------------------------------------------------------------------
 
     def _folder(self) -> bytes:
-        """Any folder, hidden ones too; the top is seldom one."""
+        """Any folder, hidden ones too; the top often enough to stay wide."""
         path = self.top
         while len(path) < DEEPEST:
             inner = self._folders_in(path)
-            if not inner or self.dice.random() < (0.02 if path == self.top else 0.2):
+            if not inner or self.dice.random() < (0.06 if path == self.top else 0.2):
                 break
             path = os.path.join(path, self.dice.choice(inner))
         return path
@@ -437,9 +438,8 @@ class Chaos:
         """Two folders of which none is in the other."""
         while True:
             one, other = self._inner_folder(), self._inner_folder()
-            if not (one + b"/").startswith(other + b"/") and not (other + b"/").startswith(
-                one + b"/"
-            ):
+            common = os.path.commonpath((one, other))
+            if common not in (one, other):
                 return one, other
 
     def _file(self) -> bytes:

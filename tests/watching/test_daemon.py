@@ -33,6 +33,7 @@ def in_time(watched: Watched) -> bool:
 def at_rest(watched: Watched) -> bool:
     """... and has nothing to do any more, and an index run finds nothing either."""
     assert in_time(watched), watched.words
+    assert watched.until(watched.sync), watched.words
     assert watched.until(watched.is_quiet, SOON)
     summary = watched.library.rescan()
     done = (summary.added, summary.changed, summary.moved, summary.missing, summary.failed)
@@ -71,8 +72,10 @@ def test_a_photo_that_is_copied_edited_renamed_moved_and_deleted_is_right_in_the
     assert told(watched, Happening.ADDED, b"a/2.bmp")
     library.put("a/2.bmp", 3)
     assert told(watched, Happening.CHANGED, b"a/2.bmp")
+    assert watched.until(lambda: watched.sync() and watched.is_quiet())
     os.rename(library.path("a/2.bmp"), library.path("a/3.bmp"))
     assert told(watched, Happening.MOVED, b"a/3.bmp")
+    assert watched.until(lambda: watched.sync() and watched.is_quiet())
     os.mkdir(library.path("b"))
     os.rename(library.path("a/3.bmp"), library.path("b/3.bmp"))
     assert told(watched, Happening.MOVED, b"b/3.bmp")

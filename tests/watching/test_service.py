@@ -117,7 +117,7 @@ def test_a_unit_is_written_enabled_and_started(machine: Machine) -> None:
         "TimeoutStartSec": "15min",
         "TimeoutStopSec": "30",
         "KillMode": "mixed",
-        "WatchdogSec": "5min",
+        "WatchdogSec": "30min",
         "Restart": "on-failure",
         "RestartSec": "10",
         "SuccessExitStatus": "130",
