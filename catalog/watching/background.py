@@ -32,7 +32,8 @@ def start(command: Sequence[str]) -> tuple[int, str, int]:
         cwd="/",  # it must not keep a drive from being unplugged
     )
     assert process.stderr is not None
-    said = process.stderr.read().decode(errors="replace").strip()
+    with process.stderr as stderr:
+        said = stderr.read().decode(errors="replace").strip()
     try:
         code = process.wait(0.2)
     except subprocess.TimeoutExpired:

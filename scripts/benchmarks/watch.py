@@ -40,6 +40,8 @@ IDLE_CPU: Final = 0.5  # % of a core, at most
 IDLE_MB: Final = 120  # at most
 RENAME_SECONDS: Final = 2.0  # at most
 
+SETTLED: Final = 4.0  # seconds until nothing that was just read is due for a second look
+
 _KINDS: Final = ("new", "rewritten", "renamed", "moved", "deleted")
 _COLD: Final = "cold"  # new, and the daemon had nothing to do for long
 _LOOK_EVERY: Final = 0.004  # seconds; beside the half second that the daemon waits for quiet
@@ -49,7 +51,6 @@ _VISIBLE_WITHIN: Final = 120.0  # seconds
 _DONE_WITHIN: Final = 1_800.0  # seconds, with very many files
 _ENDS_WITHIN: Final = 30.0
 _APART: Final = 1.0  # seconds between two times that a folder is renamed
-_SETTLED: Final = 4.0  # seconds until nothing that was just read is due for a second look
 
 _WIDTH, _HEIGHT = 1600, 1200  # a few hundred KB, of a photo that was not made smaller
 _QUALITY: Final = 90
@@ -60,10 +61,14 @@ _GRAIN: Final = 4  # ... and of the squares of one colour that they are made of
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Single changes: at intervals of up to ``interval`` seconds, and ``cold`` after ``idle``."""
+    """Single changes: at intervals of up to ``interval`` seconds, and ``cold`` after ``idle``.
+
+    They begin ``settle`` seconds after the first look; SETTLED of them, for no other work between.
+    """
 
     files: int
     folders: int
+    settle: float
     changes: int
     interval: float
     cold: int
@@ -314,7 +319,7 @@ def _latency(inputs: Inputs, given: Latency, report: Report) -> None:
     ):
         living = _Living(top, source, given)
         with _watching(inputs, catalog, top) as daemon:
-            time.sleep(_SETTLED)
+            time.sleep(given.settle)
             chance = random.Random(0)
             for kind in itertools.islice(itertools.cycle(_KINDS), given.changes):
                 time.sleep(chance.uniform(0, given.interval))
@@ -431,7 +436,10 @@ def _poured(daemon: _Daemon, staging: str, top: str, given: Storm) -> _Poured:
         for after in given.quiet:
             time.sleep(max(0.0, visible + after - time.perf_counter()))
             memory[f"after {after:g} s"] = _memory(pid)
-    memory["peak"] = sampler.peak.or_more(_Memory(resident=_bytes_of(pid, "status", "VmHWM")))
+    peak = _Memory(resident=_bytes_of(pid, "status", "VmHWM"))
+    for taken in (sampler.peak, *memory.values()):
+        peak = peak.or_more(taken)
+    memory["peak"] = peak
     overflows = daemon.state().overflows
     return _Poured(creating, visible - begun, cpu, alone, overflows, memory)
 
@@ -511,7 +519,7 @@ def _rename(inputs: Inputs, given: Rename, report: Report) -> None:
         os.mkdir(old)
         for number in range(given.files):
             _write_new(os.path.join(old, f"IMG_{number:07}.png"), trees.tiny_png(number))
-        time.sleep(_SETTLED)
+        time.sleep(SETTLED)
         with _watching(inputs, catalog, top) as daemon:
             before = _standing(catalog, old)
             for number in range(given.rounds):

@@ -82,6 +82,12 @@ class Following:
         state = self.state()
         return (state.state, state.pending, state.to_read) == (DaemonStanding.WATCHING, 0, 0)
 
+    def wait_until_watching(self, seconds: float = START) -> None:
+        """Until it has looked at everything; what is very new may be read once more."""
+        wait_for(lambda: not self.running or self.state().state is DaemonStanding.WATCHING, seconds)
+        assert self.running, f"it ended with {self.process.returncode}: {self.err}"
+        assert self.state().state is DaemonStanding.WATCHING
+
     def wait_until_quiet(self, seconds: float = START) -> None:
         """Until it has nothing to do."""
         quiet = wait_for(lambda: not self.running or self.is_quiet(), seconds)

@@ -661,8 +661,8 @@ def test_the_catalog_is_closed_while_nothing_happens(
     monkeypatch.setattr("catalog.watching.tools._END_POOL_AFTER", 0.6)
     watched.library.put("a.bmp", 1)
     watched.start()
+    assert watched.until(lambda: not os.path.exists(watched.library.catalog + b"-wal"))
     assert watched.until(lambda: watched.daemon._tools._database is None)
-    assert not os.path.exists(watched.library.catalog + b"-wal")
     assert watched.until(lambda: watched.daemon._tools._pool is None)
     assert watched.pool.ended == 1
     watched.library.put("b.bmp", 2, age=0)
