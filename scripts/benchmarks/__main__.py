@@ -91,8 +91,7 @@ def _watch(given: argparse.Namespace, work: str) -> watch.Inputs:
     window = given.window or (2.0 if small else 60.0)
     rounds = given.rounds or (1 if small else 3)
     folders = given.folders or max(2, photos // 20)
-    first = 0.0 if small else watch.SETTLED
-    latency = watch.Latency(photos, folders, first, changes, interval, cold, given.cold_after)
+    latency = watch.Latency(photos, folders, changes, interval, cold, given.cold_after)
     chosen = set(given.parts)
     return watch.Inputs(
         photos=given.photos,
