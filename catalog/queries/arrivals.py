@@ -25,26 +25,34 @@ def already_there(catalog: bytes, arrivals: Sequence[tuple[bytes, int]]) -> Iter
     """
     with open_for_reading(catalog) as database:
         table = hashes.load(database, HashKind.PHASH)
+        several = holders.several_hold(database, [content for _, content in arrivals])
         to_come = {path for path, _ in arrivals}
         for path, content in arrivals:
-            found = _already_there(database, table, path, content, to_come)
+            found = None
+            if content in several:
+                found = _identical(database, path, content, to_come)
+            found = found or _alike(database, table, path, content, to_come)
             to_come.discard(path)
             if found is not None:
                 yield found
 
 
-def _already_there(
-    database: Database, table: HashTable, path: bytes, content: int, to_come: set[bytes]
+def _identical(
+    database: Database, path: bytes, content: int, to_come: set[bytes]
 ) -> AlreadyThere | None:
     same = _best(database, [content], path, to_come)
-    if same is not None:
-        return AlreadyThere(path, same.path, Kind.IDENTICAL, 1.0)
+    return AlreadyThere(path, same.path, Kind.IDENTICAL, 1.0) if same is not None else None
+
+
+def _alike(
+    database: Database, table: HashTable, path: bytes, content: int, to_come: set[bytes]
+) -> AlreadyThere | None:
     _, value, flat = contents.evidence(database, content)
     if flat:
         return None
     positions, distances = nearest(table.hashes, value, DUPLICATES_RADIUS, ~table.flat)
     near = table.contents[positions]
-    for distance in np.unique(distances).tolist():
+    for distance in np.unique(distances[near != content]).tolist():
         ring = near[distances == distance]
         like = _best(database, ring[ring != content].tolist(), path, to_come)
         if like is not None:
