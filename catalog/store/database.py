@@ -25,7 +25,7 @@ from catalog.errors import (
     DiskFull,
 )
 from catalog.progress import SILENT, Phase, Progress
-from catalog.store import migrations, opening
+from catalog.store import heads, migrations, opening
 from catalog.store.locks import Locks
 from catalog.store.opening import Standing, shown
 
@@ -265,6 +265,19 @@ def _open_under_lock(path: bytes, locks: Locks, *, check: bool, progress: Progre
     unclean = check and _log_is_left(path)
     if opening.inspect(path, locks) is Standing.ABSENT:
         opening.create(path, locks)
+    done = heads.in_use(path)
+    try:
+        database = _connect_under_lock(path, locks, unclean=unclean, progress=progress)
+    except BaseException:
+        done()
+        raise
+    database._closing(done)
+    return database
+
+
+def _connect_under_lock(
+    path: bytes, locks: Locks, *, unclean: bool, progress: Progress
+) -> Database:
     if _log_is_left(path):
         # Of a later imgcat's, perhaps: closing a connection that can write would empty the log.
         with contextlib.closing(_connect(opening.uri(path, "mode=ro"))) as connection:
@@ -345,6 +358,7 @@ def open_for_reading(path: bytes) -> Database:
     notes = _brought_up_to_date(path) if standing is Standing.OLDER else []
     with translated(path), contextlib.ExitStack() as undo:
         address = _address(path, undo)
+        undo.callback(heads.in_use(path))
         connection = _connect(address)
         undo.callback(connection.close)
         connection.execute("PRAGMA query_only = ON")

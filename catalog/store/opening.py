@@ -25,6 +25,7 @@ from catalog.errors import (
     CatalogForeign,
     CatalogNewer,
 )
+from catalog.store import heads
 from catalog.store.locks import Locks
 from catalog.store.schema import APPLICATION_ID, PAGE_SIZE, SCHEMA, VERSION
 
@@ -63,8 +64,7 @@ def _is_plain(path: bytes) -> bool:
 
 def read_header(path: bytes) -> Header | None:
     """The header of a SQLite file; None where the bytes are not one's. Opens nothing in SQLite."""
-    with open(path, "rb") as file:
-        head = file.read(_HEADER_BYTES)
+    head = heads.read(path, _HEADER_BYTES)
     if len(head) < _HEADER_BYTES or not head.startswith(_MAGIC):
         return None
     user_version, application_id = struct.unpack_from(">i4xi", head, 60)

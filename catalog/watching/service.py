@@ -72,8 +72,9 @@ def install(
     """Have ``command`` run from now on and in each session; says where, and where its log is.
 
     The program is given by its absolute path. ``make_room`` ends a daemon that was started
-    otherwise, and is called when nothing else is in the way any more. Raises UsageError for words that no service can be
-    given, CatalogError where the service cannot be written or does not start.
+    otherwise, and is called when nothing else is in the way any more. Raises UsageError for
+    words that no service can be given, CatalogError where the service cannot be written or does
+    not start.
     """
     for word in command:
         if _UNFIT.search(word) or any(ord(sign) & 0xFFFE == 0xFFFE for sign in word):

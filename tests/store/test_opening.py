@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -384,3 +386,52 @@ def test_r23_killed_at_any_moment_what_was_committed_stays_and_the_file_is_sound
             if text:
                 assert contents.find(database, fingerprint(int(text)).digest) is not None
     assert os.path.exists(said)
+
+
+_WRITES_AND_CLOSES = """
+import sys
+from catalog.store.database import open_for_writing
+with open_for_writing(sys.argv[1].encode()) as database, database.writing() as writer:
+    writer.run("INSERT INTO setting (name, value) VALUES ('theirs', '')")
+"""
+
+
+def _settings(database: Database) -> set[str]:
+    return {name for (name,) in database.rows("SELECT name FROM setting")}
+
+
+def _put(database: Database, name: str) -> None:
+    with database.writing() as writer:
+        writer.run("INSERT INTO setting (name, value) VALUES (?, '')", (name,))
+
+
+@pytest.mark.parametrize("closed_by", ["a reader", "a look at the header"])
+def test_what_is_opened_and_closed_beside_a_writer_does_not_cost_it_its_locks(
+    tmp_path: Path, closed_by: str
+) -> None:
+    """A process that closes a descriptor of a file loses its locks on it, SQLite's too."""
+    catalog = os.fsencode(tmp_path / "catalog.db")
+    with open_for_writing(catalog) as ours:
+        _put(ours, "before")
+        if closed_by == "a reader":
+            open_for_reading(catalog).close()
+        else:
+            opening.read_header(catalog)
+        subprocess.run([sys.executable, "-c", _WRITES_AND_CLOSES, catalog], check=True)
+        assert os.path.exists(catalog + b"-wal"), "another process deleted the log"
+        _put(ours, "after")
+        with open_for_reading(catalog) as other:
+            assert _settings(other) >= {"before", "theirs", "after"}
+    with open_for_reading(catalog) as other:
+        assert _settings(other) >= {"before", "theirs", "after"}
+
+
+def test_no_descriptor_is_left_of_looks_at_the_header(tmp_path: Path) -> None:
+    catalog = os.fsencode(tmp_path / "catalog.db")
+    open_for_writing(catalog).close()
+    before = len(os.listdir("/proc/self/fd"))
+    with open_for_writing(catalog):
+        for _ in range(5):
+            open_for_reading(catalog).close()
+            opening.read_header(catalog)
+    assert len(os.listdir("/proc/self/fd")) == before
