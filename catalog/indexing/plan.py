@@ -63,6 +63,8 @@ class Plan:
     back: list[PhotoRow] = field(default_factory=list)  # were missing, and are as they were
     missing: list[PhotoRow] = field(default_factory=list)
     gone: list[Node] = field(default_factory=list)  # folders: all their files are missing
+    elsewhere: set[bytes] = field(default_factory=set)  # folders not looked at, with other names
+    # (hard links) of files that changed: nothing else may tell of those
     unsettled: set[int] = field(default_factory=set)  # folders that agree, and do not say so
     notes: list[str] = field(default_factory=list)
     scanned: int = 0

@@ -93,6 +93,7 @@ class _Reconciliation:
         self._listed: list[Node] = []  # those whose listing is whole
         self._taken: set[int] = set()  # rows that moved to another name
         self._left: set[int] = set()  # folders they moved out of
+        self._changed: set[int] = set()  # inodes of files that changed under one of their names
         # Digests that files with a new name, and one they keep, had under the latter.
         self._linked: dict[tuple[str, int], bytes | None] = {}
 
@@ -103,7 +104,23 @@ class _Reconciliation:
         self._find_gone_folders()
         # What moved to another name is not missing from its old one.
         self._plan.missing = [row for row in self._plan.missing if row.id not in self._taken]
+        self._find_other_names()
         return self._plan
+
+    def _find_other_names(self) -> None:
+        """Where else files have names that were written to, linked or deleted by one of them."""
+        for node in self._plan.gone:
+            if node.id is not None:
+                rows = photos.in_folder(self._database, node.id)
+                self._changed.update(row.stamp.inode for row in rows if not row.missing)
+        self._changed.update(row.stamp.inode for row in self._plan.missing)
+        self._changed.discard(0)
+        listed = {node.id for node in self._listed}
+        for row in photos.by_inode(self._database, sorted(self._changed)):
+            if row.folder not in listed and not row.missing and row.id not in self._taken:
+                home = self._tree.node(row.folder)
+                if home is not None and is_at(home.file(row.name), row.stamp.inode):
+                    self._plan.elsewhere.add(home.path)
 
     def _look(self, top: bytes) -> None:
         scope = self._scope
@@ -342,6 +359,7 @@ class _Reconciliation:
                 digest = self._linked.get((node.filesystem, stamp.inode))
                 self._read(Read(node, name, stamp.size, Why.ADDED, None, digest))
         for name, stamp, row in result.changed:
+            self._changed.update((row.stamp.inode, stamp.inode))
             if name not in carried:
                 digest = known_digest(row, self._scope.recipe)
                 why = Why.ADDED if row.missing else Why.CHANGED
@@ -406,6 +424,8 @@ class _Reconciliation:
             ):
                 continue
             there = is_at(home.file(row.name), stamp.inode)
+            if there:
+                self._changed.add(stamp.inode)  # as its time of change, for the number of names
             if there and row.stamp != stamp:
                 # Linked since the row was read, or written to: its bytes are worth a look.
                 digest = known_digest(row, self._scope.recipe)

@@ -287,6 +287,8 @@ class Daemon:
             gone = {node.path for node in plan.gone} - watched
             if gone:
                 self._senses.forget(lambda path: path not in watched and _is_in(path, gone))
+            for folder in plan.elsewhere:
+                self._hints.add(folder)
             for note in plan.notes:
                 self._reporter.say(note)
             self._put_back(followed, job)

@@ -175,6 +175,27 @@ def test_r3_hard_links_are_known_and_links_are_not_followed(watched: Watched) ->
     assert watched.until(lambda: set(library.known()) == {b"a/2.bmp"})
 
 
+def test_r3_what_happens_to_a_file_by_one_name_is_known_by_its_others(watched: Watched) -> None:
+    """The kernel tells of the folder whose name was used, and of no other."""
+    library = watched.library
+    library.put("a/x.bmp", 1)
+    for folder in ("b", "c/d"):
+        os.makedirs(library.path(folder))
+        os.link(library.path("a/x.bmp"), library.path(f"{folder}/y.bmp"))
+    watched.start()
+    with open(library.path("a/x.bmp"), "r+b") as file:
+        file.write(picture(2))
+    assert in_time(watched)
+    os.link(library.path("c/d/y.bmp"), library.path("a/z.bmp"))
+    assert at_rest(watched)
+    os.unlink(library.path("a/x.bmp"))
+    assert at_rest(watched)
+    shutil.rmtree(library.path("c"))
+    assert at_rest(watched)
+    os.rename(library.path("b/y.bmp"), library.path("b/new.bmp"))
+    assert at_rest(watched)
+
+
 def test_nested_new_folders_lose_nothing_however_fast_they_come(watched: Watched) -> None:
     library = watched.library
     watched.start()
