@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shlex
@@ -128,12 +129,16 @@ def _follow(
 
     _hush()
     notifier = Notifier()
-    with TerminalProgress(quiet=quiet or log is not None) as progress:
+    with (
+        TerminalProgress(quiet=quiet or log is not None) as progress,
+        contextlib.ExitStack() as undo,
+    ):
         if log is None:
             out = look.for_people(sys.stdout)
             live = Live(out, look.look_of(out), before=progress.hide)
         else:
-            live = Live(RotatingLog(os.fsencode(log)), look.Look(), dated=True)
+            lines = undo.enter_context(contextlib.closing(RotatingLog(os.fsencode(log))))
+            live = Live(lines, look.Look(), dated=True)
         announcer = Announcer(
             lambda arrivals: _already_there(place, arrivals),
             live.already_there,
@@ -147,6 +152,9 @@ def _follow(
             if log is not None:
                 background.listening()
 
+        def turning() -> None:
+            notifier.alive(lambda: "{state}, {watched:,} folders".format(**daemon.status()))
+
         daemon = Daemon(
             place,
             live,
@@ -154,7 +162,7 @@ def _follow(
             options,
             arrived=announcer.arrived,
             started=started,
-            turning=notifier.alive,
+            turning=turning,
             progress=progress,
         )
         try:

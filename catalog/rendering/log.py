@@ -35,6 +35,10 @@ class RotatingLog:
     def flush(self) -> None:
         """Each line is written when it comes."""
 
+    def close(self) -> None:
+        """Close the file."""
+        self._handler.close()
+
 
 class _Handler(RotatingFileHandler):
     def handleError(self, record: LogRecord) -> None:  # noqa: N802  (logging's own name)

@@ -29,7 +29,7 @@ from catalog.indexing.roots import FilterChange
 from catalog.model import Change
 from catalog.progress import SILENT, Progress
 from catalog.store import folders, settings
-from catalog.store.database import Database, open_for_writing
+from catalog.store.database import Database, open_for_writing, translated
 from catalog.store.locks import Locks
 from catalog.store.opening import shown
 from catalog.watching.channel import Answer, Server
@@ -171,16 +171,18 @@ class Daemon:
         return {"fresh": sync.fresh, "why": sync.why, "roots": ids}
 
     def _be_the_only_one(self, undo: contextlib.ExitStack) -> None:
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        self._locks.prepare()
         lock = self._locks.daemon()
         undo.callback(lock.release)
-        try:
-            lock.acquire(patience=1.0)  # a moment, as who asks for the status holds it for one
-        except Busy as error:
-            raise Busy(
-                f"{lock.holder()} follows this catalog already; 'imgcat watch --stop' ends it"
-            ) from error
+        with translated(self._path):
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            self._locks.prepare()
+            try:
+                # A moment, as who asks for the status holds it for one.
+                lock.acquire(patience=1.0)
+            except Busy as error:
+                raise Busy(
+                    f"{lock.holder()} follows this catalog already; 'imgcat watch --stop' ends it"
+                ) from error
 
     def _chosen(self) -> list[folders.RootRow]:
         """The roots to follow: those that were named, which are added, or all."""

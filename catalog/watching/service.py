@@ -26,6 +26,7 @@ from catalog.store.place import log_file
 
 _PATIENCE: Final = 100.0  # seconds for one call; starting waits until the daemon listens
 _DRAINS_WITHIN: Final = 10.0  # seconds until launchd has forgotten the agent before this one
+_STATUS_EVERY: Final = 10.0  # seconds
 _STATUS: Final = 500  # characters; systemd drops what is longer than 4,096 bytes
 
 # D-Bus carries none of these: with one byte that is not UTF-8, 'systemctl status' fails for the
@@ -309,7 +310,7 @@ class Notifier:
         self._every: float | None = None  # seconds
         if interval.isdecimal() and process in ("", str(os.getpid())):
             self._every = int(interval) / 2_000_000
-        self._next = clock()
+        self._next = self._next_status = clock()
         self._unsaid: dict[str, str] = {}
 
     def ready(self) -> None:
@@ -325,9 +326,15 @@ class Notifier:
         """The daemon ends."""
         self._say("STOPPING", "1")
 
-    def alive(self) -> None:
-        """It goes on. To be called often: what systemd need not hear is not sent."""
+    def alive(self, status: Callable[[], str] | None = None) -> None:
+        """It goes on. To be called often: what systemd need not hear is not sent.
+
+        ``status`` is asked for its words now and then.
+        """
         now = self._clock()
+        if self._address and status is not None and now >= self._next_status:
+            self._next_status = now + _STATUS_EVERY
+            self.status(status())
         if self._every is not None and now >= self._next:
             self._next = now + self._every
             self._unsaid["WATCHDOG"] = "1"

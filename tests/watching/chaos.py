@@ -429,10 +429,12 @@ class Chaos:
         return path
 
     def _inner_folder(self) -> bytes:
-        """Any folder but the top."""
-        while (path := self._folder()) == self.top:
-            pass
-        return path
+        """Any folder but the top, and seldom one right below it: the tree shall stay wide."""
+        while True:
+            path = self._folder()
+            if path == self.top or (os.path.dirname(path) == self.top and self.dice.random() < 0.8):
+                continue
+            return path
 
     def _apart(self) -> tuple[bytes, bytes]:
         """Two folders of which none is in the other."""

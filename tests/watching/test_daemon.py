@@ -791,3 +791,40 @@ def test_it_ends_at_once_and_leaves_nothing(watched: Watched) -> None:
     assert not os.path.exists(os.path.join(locks.folder, b"daemon.socket"))
     assert not os.path.exists(watched.library.catalog + b"-wal")
     assert locks.daemon().try_acquire()
+
+
+@pytest.mark.soak
+def test_r21_a_thousand_questions_are_never_stale_and_called_fresh(watched: Watched) -> None:
+    library = watched.library
+    library.put("a.bmp", 1)
+    watched.start()
+    fresh = 0
+    for number in range(1000):
+        name = b"new %d/%d.bmp" % (number % 50, number)
+        library.put(name, number, age=0)
+        if watched.sync():
+            fresh += 1
+            assert library.known().get(name) == digest(number)
+    assert fresh > 990
+
+
+@pytest.mark.soak
+def test_r17_a_million_events_cost_no_memory_that_stays(watched: Watched) -> None:
+    library = watched.library
+    for number in range(1000):
+        library.put(f"{number % 20}/{number}.bmp", number)
+    watched.start()
+    before = _resident()
+    until = time.monotonic() + 60
+    count = 0
+    while time.monotonic() < until and count < 1_000_000:  # as many as a minute makes
+        for number in range(1000):
+            os.utime(library.path(f"{number % 20}/{number}.bmp"))
+        count += 1000
+    assert in_time(watched)
+    assert _resident() - before < 100_000
+
+
+def _resident() -> int:
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))

@@ -614,6 +614,23 @@ def test_a_status_is_one_line_that_systemd_accepts(systemd: Systemd) -> None:
     assert len(others) == 2
 
 
+def test_systemd_hears_now_and_then_how_it_is(systemd: Systemd) -> None:
+    now = 100
+    notifier = Notifier(lambda: now)
+    asked = []
+
+    def words() -> str:
+        asked.append(now)
+        return f"watching since {now}"
+
+    for moment in range(100, 131):
+        now = moment
+        notifier.alive(words)
+    heard = [f"STATUS=watching since {moment}" for moment in (100, 110, 120, 130)]
+    assert systemd.heard() == heard
+    assert asked == [100, 110, 120, 130], "finding them out is not free"
+
+
 @pytest.mark.parametrize("is_named", [True, False])
 def test_systemd_hears_that_it_goes_on_twice_as_often_as_it_must(
     systemd: Systemd, monkeypatch: pytest.MonkeyPatch, is_named: bool
