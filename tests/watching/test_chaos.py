@@ -38,7 +38,7 @@ def seeds(count: int) -> list[int]:
 def test_r14_after_chaos_and_quiet_the_catalog_is_as_a_fresh_scan(
     seed: int, imgcat: Imgcat, following: Following, tmp_path: Path, say: Say
 ) -> None:
-    Walk(seed, imgcat, following, tmp_path, say).go(steps=350)
+    Walk(seed, imgcat, following, tmp_path, say).go(steps=400)
 
 
 @pytest.mark.soak
@@ -97,7 +97,7 @@ class Walk:
         }
         done = 0
         while done < steps:
-            some = self.dice.choice((1, 2, 4, 8, 16))
+            some = self.dice.choice((2, 4, 8, 16, 32))
             if done <= flood_at < done + some:
                 self._flood()
             self._steps(some)
@@ -113,7 +113,7 @@ class Walk:
 
     def _rest(self) -> None:
         """Mostly too short for the daemon to have done with what was, sometimes long enough."""
-        longest = self.dice.choices((0.0, 0.2, 1.0, 4.0), (4, 6, 3, 1))[0]
+        longest = self.dice.choices((0.0, 0.2, 1.0, 4.0), (4, 6, 4, 1))[0]
         time.sleep(self.dice.uniform(0, longest))
 
     def _nothing(self) -> None:
@@ -122,7 +122,7 @@ class Walk:
     def _pause(self) -> None:
         self.chaos.log.append("-- SIGSTOP")
         self.daemon.pause()
-        until = self.dice.choice((0.5, 1.0, 3.0))
+        until = self.dice.choices((0.5, 1.0, 3.0), (3, 2, 1))[0]
         for _ in range(4):
             self._steps(self.dice.randint(0, 6))
             time.sleep(until / 4)

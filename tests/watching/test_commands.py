@@ -127,7 +127,7 @@ def test_status_tells_how_it_is(following: Following, imgcat: Imgcat, photos: Pa
         in imgcat("watch", "--stop").text + imgcat("index", photos).text + imgcat("status").text
     )
     following.start()
-    following.wait_until_watching()
+    following.wait_until_quiet()
     text = imgcat("status").text
     assert f"Daemon    watching (process {following.process.pid}); 3 folders" in text
     daemon = imgcat("status", "--json").json["daemon"]
