@@ -83,16 +83,12 @@ class Following:
         return (state.state, state.pending, state.to_read) == (DaemonStanding.WATCHING, 0, 0)
 
     def wait_until_watching(self, seconds: float = START) -> None:
-        """Until it has looked at everything; what is very new may be read once more."""
-        wait_for(lambda: not self.running or self.state().state is DaemonStanding.WATCHING, seconds)
-        assert self.running, f"it ended with {self.process.returncode}: {self.err}"
-        assert self.state().state is DaemonStanding.WATCHING
+        """Until it has looked at everything."""
+        self._wait(lambda: self.state().state is DaemonStanding.WATCHING, "watching", seconds)
 
     def wait_until_quiet(self, seconds: float = START) -> None:
         """Until it has nothing to do."""
-        quiet = wait_for(lambda: not self.running or self.is_quiet(), seconds)
-        assert self.running, f"it ended with {self.process.returncode}: {self.err}"
-        assert quiet, f"not quiet after {seconds:.0f} s: {self.state()}"
+        self._wait(self.is_quiet, "quiet", seconds)
 
     def pause(self) -> None:
         """The system gives it no time (SIGSTOP)."""
@@ -121,6 +117,11 @@ class Following:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+    def _wait(self, condition: Callable[[], bool], word: str, seconds: float) -> None:
+        came = wait_for(lambda: not self.running or condition(), seconds)
+        assert self.running, f"it ended with {self.process.returncode}: {self.err}"
+        assert came, f"not {word} after {seconds:.0f} s: {self.state()}"
 
     def _read(self, path: Path) -> str:
         try:

@@ -71,7 +71,7 @@ class Walk:
         with self._told():
             self.chaos.grow(FOLDERS, PHOTOS)
             self.daemon.start()
-            self.daemon.wait_until_quiet()
+            self.daemon.wait_until_watching()
             started = time.monotonic()
             self._wander(steps)
             wandered = time.monotonic()
@@ -88,13 +88,7 @@ class Walk:
 
     def _wander(self, steps: int) -> None:
         flood_at = self.dice.randrange(steps // 2, steps) if self.seed % 3 == 0 else -1
-        befalls: dict[Callable[[], None], int] = {
-            self._nothing: 60,
-            self._pause: 14,
-            self._kill: 6,
-            self._stop: 3,
-            self._index: 4,
-        }
+        befalls = self._befalls(steps // 12)
         done = 0
         while done < steps:
             some = self.dice.choice((2, 4, 8, 16, 32))
@@ -102,10 +96,20 @@ class Walk:
                 self._flood()
             self._steps(some)
             done += some
-            (befall,) = self.dice.choices(list(befalls), list(befalls.values()))
-            befall()
+            next(befalls)()
             self._rest()
         self.chaos.finish()
+
+    def _befalls(self, about: int) -> Iterator[Callable[[], None]]:
+        """What happens to the daemon between the steps: each kind, at some time."""
+        rare: list[Callable[[], None]] = [self._kill, self._stop, self._index]
+        first = [*rare, self._pause, self._pause]
+        some = [*first, *([self._nothing] * max(0, about * 2 // 3 - len(first)))]
+        self.dice.shuffle(some)
+        yield from some
+        while True:
+            (befall,) = self.dice.choices([self._nothing, self._pause, *rare], (12, 3, 1, 1, 1))
+            yield befall
 
     def _steps(self, count: int) -> None:
         for _ in range(count):
