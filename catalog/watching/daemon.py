@@ -24,6 +24,7 @@ from catalog.errors import (
     UsageError,
 )
 from catalog.indexing import roots, run, upkeep
+from catalog.indexing.plan import Plan
 from catalog.indexing.reconcile import Look
 from catalog.indexing.roots import FilterChange
 from catalog.model import Change
@@ -286,14 +287,24 @@ class Daemon:
                 job = Job.of(followed.root, plan, looks, begun, begun_ns)
                 self._perform(followed, job, database)
             self._owed -= {look.path for look in looks}
-            gone = {node.path for node in plan.gone} - watched
-            if gone:
-                self._senses.forget(lambda path: path not in watched and _is_in(path, gone))
+            self._unwatch(followed, plan, watched, everything=Look(followed.path) in looks)
             for folder in plan.elsewhere:
                 self._hints.add(folder)
             for note in plan.notes:
                 self._reporter.say(note)
             self._put_back(followed, job)
+
+    def _unwatch(
+        self, followed: Followed, plan: Plan, watched: set[bytes], *, everything: bool
+    ) -> None:
+        """Hear no more of folders that are gone; of some, only a look at everything tells."""
+        gone = {node.path for node in plan.gone} - watched
+        if everything and not (plan.offline or plan.unreadable):
+            self._senses.forget(
+                lambda path: path not in watched and self._following.at(path) is followed
+            )
+        elif gone:
+            self._senses.forget(lambda path: path not in watched and _is_in(path, gone))
 
     def _go_on(self) -> None:
         """The next portion of what is to be read."""

@@ -6,7 +6,6 @@ what was done before, and nothing depends on how long anything took.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
@@ -445,13 +444,19 @@ class Chaos:
                 return one, other
 
     def _file(self) -> bytes:
-        """Any file of bytes."""
+        """Any file of bytes, by a name that tells of what is done to it.
+
+        What is done to a file by a name that a scan leaves out makes no event for the others
+        that it has: only the next look at everything can find that.
+        """
         for _ in range(100):
             path = self._folder()
             while path != self.top:
                 files = _names(path, stat.S_ISREG)
                 if files and self.dice.random() < 0.7:
-                    return os.path.join(path, self.dice.choice(files))
+                    file = os.path.join(path, self.dice.choice(files))
+                    if os.lstat(file).st_nlink == 1 or is_wanted(file, self.top):
+                        return file
                 path = os.path.dirname(path)
         return self._write(self._new_name(self._folder()), self._data())
 
@@ -486,15 +491,18 @@ def on_disk(top: bytes) -> dict[bytes, bytes | None]:
 def _files(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
     for folder, folders, names in os.walk(top):
         folders[:] = [name for name in folders if not name.startswith(b".")]
-        for name in names:
-            _, dot, suffix = name.rpartition(b".")
-            if name.startswith(b".") or (dot and b"." + suffix.lower() not in _WANTED):
-                continue
-            path = os.path.join(folder, name)
-            with contextlib.suppress(FileNotFoundError):
-                status = os.lstat(path)
-                if not stat.S_ISLNK(status.st_mode):
-                    yield path, status
+        for path in (os.path.join(folder, name) for name in names):
+            status = os.lstat(path)
+            if is_wanted(path, top) and not stat.S_ISLNK(status.st_mode):
+                yield path, status
+
+
+def is_wanted(path: bytes, top: bytes) -> bool:
+    """Whether a scan does not leave a file with this path out."""
+    parts = os.path.relpath(path, top).split(b"/")
+    _, dot, suffix = parts[-1].rpartition(b".")
+    hidden = any(part.startswith(b".") for part in parts)
+    return not hidden and (not dot or b"." + suffix.lower() in _WANTED)
 
 
 def folders(top: bytes) -> int:

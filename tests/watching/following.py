@@ -83,7 +83,7 @@ class Following:
         return (state.state, state.pending, state.to_read) == (DaemonStanding.WATCHING, 0, 0)
 
     def wait_until_watching(self, seconds: float = START) -> None:
-        """Until it has looked at everything."""
+        """Until it has looked at everything; what is very new may be read once more."""
         self._wait(lambda: self.state().state is DaemonStanding.WATCHING, "watching", seconds)
 
     def wait_until_quiet(self, seconds: float = START) -> None:

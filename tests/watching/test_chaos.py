@@ -135,6 +135,7 @@ class Walk:
 
     def _flood(self) -> None:
         """More than the kernel remembers, and then what it cannot tell of any more."""
+        self.daemon.wait_until_watching()  # one that does not listen yet loses nothing
         self.chaos.log.append("-- SIGSTOP")
         self.daemon.pause()
         self.chaos.flood(int(_QUEUE.read_text()) + 1000)

@@ -120,6 +120,24 @@ def test_a_folder_that_moves_out_and_in_again_ends_right(watched: Watched, tmp_p
     assert at_rest(watched)
 
 
+def test_folders_that_went_are_watched_no_more(watched: Watched, tmp_path: Path) -> None:
+    library = watched.library
+    library.put("photos/1.bmp", 1)
+    os.makedirs(library.path("empty/a/b"))
+    watched.start()
+    assert watched.status["watched"] == 5
+    os.rename(library.path("photos"), tmp_path / "photos outside")
+    assert watched.until(lambda: watched.status["watched"] == 4)
+    os.rename(library.path("empty"), tmp_path / "empty outside")
+    assert watched.sync()
+    watched.daemon._senses.listener.lost()  # as every hour: a look at everything
+    assert watched.until(lambda: watched.status["watched"] == 1), watched.status
+    library.put("empty/a/2.bmp", 2, age=0)
+    assert in_time(watched)
+    library.put("empty/a/3.bmp", 3, age=0)
+    assert in_time(watched)
+
+
 def test_a_folder_that_is_replaced_by_another_of_its_name_ends_right(
     watched: Watched, tmp_path: Path
 ) -> None:
