@@ -38,7 +38,7 @@ from catalog.store.photos import PhotoRow
 class Look:
     """A folder to look at: with all below it if ``whole``, else only what is right in it.
 
-    Folders in it that the catalog does not know are looked at whole in any case.
+    Folders in it that are new, or others than those of that name, are looked at whole then.
     """
 
     path: bytes  # absolute
@@ -52,7 +52,8 @@ class Scope:
     ``adopt`` names folders that a person pointed at: if one is on another file system than
     before (a restored backup, a new disk), it is taken as it is and its files are checked.
     ``before_listing`` is told the path of each folder just before it is listed: what happens
-    to the folder from then on is for whoever is told to notice.
+    to the folder from then on is for whoever is told to notice. ``is_seen`` tells of folders for
+    which that was done: the catalog knows only those that hold photos, and it may be about to.
     """
 
     root: bytes
@@ -61,6 +62,7 @@ class Scope:
     recipe: Recipe
     adopt: Collection[bytes] = ()
     before_listing: Callable[[bytes], None] = lambda _path: None
+    is_seen: Callable[[bytes], bool] = lambda _path: False
 
 
 def reconcile(database: Database, scope: Scope, progress: Progress = SILENT) -> Plan:
@@ -199,16 +201,18 @@ class _Reconciliation:
             return False
         node = self._nodes[path]
         if path not in self._whole and path not in self._shallow:
-            if os.path.dirname(path) not in self._whole and self._is_as_it_was(node):
+            if os.path.dirname(path) not in self._whole and self._needs_no_look(node, path):
                 return False  # it is there: that is all that was asked
             self._whole.add(path)
         self._begun.add(path)
         self._scope.before_listing(path)
         return True
 
-    def _is_as_it_was(self, node: Node) -> bool:
+    def _needs_no_look(self, node: Node, path: bytes) -> bool:
         """Whether a folder is a known one, at its known place."""
-        return node.id is not None and not node.changed and node.unreadable is None
+        if node.id is None:
+            return self._scope.is_seen(path)
+        return not node.changed and node.unreadable is None
 
     def _meet(self, path: bytes, device: int, inode: int) -> bool:
         """Find the row of a folder; False where it is offline, or holds no files of a person's."""

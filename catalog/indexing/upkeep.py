@@ -32,12 +32,14 @@ def plan_for(
     *,
     adopt: Collection[bytes] = (),
     before_listing: Callable[[bytes], None] = lambda _path: None,
+    is_seen: Callable[[bytes], bool] = lambda _path: False,
 ) -> Plan:
     """What brings the catalog in line with the disk where ``looks`` point at, all in one root.
 
     Whoever asks holds the root's lock (``roots.in_turn``), until the plan is performed.
+    ``adopt``, ``before_listing`` and ``is_seen`` are those of a ``Scope``.
     """
-    scope = Scope(root.path, looks, filters_of(root), recipe, adopt, before_listing)
+    scope = Scope(root.path, looks, filters_of(root), recipe, adopt, before_listing, is_seen)
     return reconcile(database, scope, progress)
 
 

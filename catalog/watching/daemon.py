@@ -43,7 +43,7 @@ from catalog.watching.options import Options
 from catalog.watching.reporter import Changes, Reporter
 from catalog.watching.senses import Senses
 from catalog.watching.tools import Tools
-from catalog.watching.work import Job, apart
+from catalog.watching.work import FEW, Job, apart, next_portion
 from catalog.workers.cores import cores
 
 _RACY: Final = 3.0  # seconds until what was read too soon is read again
@@ -106,8 +106,9 @@ class Daemon:
         )
         self._changes = Changes(reporter, self._on_arrival)
         self._following = Following(self._hints, self._senses, clock, reporter.say)
-        self._jobs: deque[Job] = deque()
-        self._job: Job | None = None  # the one that is being performed
+        self._jobs: list[Job] = []
+        self._performing: Sequence[Job] = ()  # those a portion of which is being read ...
+        self._reading = 0  # ... and how many files that is
         self._owed: set[bytes] = set()  # looks that were put off, and are still to come
         self._syncs: deque[Sync] = deque()
         processes = self._options.jobs or cores()
@@ -143,19 +144,16 @@ class Daemon:
         return {
             "state": self._state(),
             "pid": os.getpid(),
-            "pending": len(self._hints) + sum(len(job.folders) for job in self._unread()),
+            "pending": len(self._hints) + sum(len(job.folders) for job in list(self._jobs)),
             "overflows": self._losses,
             "last_rescan_ns": self._following.agreed_ns,
             "lag": round(self._hints.oldest or 0.0, 3),
-            "to_read": sum(job.to_read for job in self._unread()),
+            "to_read": sum(len(job.reads) for job in list(self._jobs)) + self._reading,
             "watched": self._senses.count,
             "unwatched": len(self._senses.refused),
             "polling": self._senses.why_polling,
             "problem": self._problem(),
         }
-
-    def _unread(self) -> list[Job]:
-        return [*self._jobs, *((job,) if (job := self._job) is not None else ())]
 
     def sync(self) -> Answer:
         """``fresh``: the catalog has all that had happened when this was called."""
@@ -261,7 +259,6 @@ class Daemon:
                     ready.append(look)
             if ready:
                 self._look(followed, ready)
-        self._job = None
         self._hints.done()
 
     def _look(self, followed: Followed, looks: list[Look]) -> None:
@@ -274,8 +271,12 @@ class Daemon:
             self._senses.watch(path)
             watched.add(path)
 
-        with self._mending(looks):
+        again = list(looks)
+        with self._mending(again):
             with self._in_turn(followed) as database:
+                # From here on, folders that the catalog does not know yet come to be watched, and
+                # only a look at everything would go into them again.
+                again[:] = [Look(followed.path)]
                 plan = upkeep.plan_for(
                     database,
                     followed.root,
@@ -283,16 +284,22 @@ class Daemon:
                     settings.recipe(database),
                     self._progress if Look(followed.path) in looks else SILENT,
                     before_listing=watch,
+                    is_seen=self._senses.watches,
                 )
                 job = Job.of(followed.root, plan, looks, begun, begun_ns)
-                self._perform(followed, job, database)
+                part = job.plan
+                if not self._jobs or len(job.reads) <= FEW:
+                    _, reads = next_portion([job])
+                    part = replace(part, reads=reads)
+                self._jobs.append(job)
+                self._perform(followed, [job], part, database)
             self._owed -= {look.path for look in looks}
             self._unwatch(followed, plan, watched, everything=Look(followed.path) in looks)
             for folder in plan.elsewhere:
                 self._hints.add(folder)
             for note in plan.notes:
                 self._reporter.say(note)
-            self._put_back(followed, job)
+            self._put_back(followed, [job])
 
     def _unwatch(
         self, followed: Followed, plan: Plan, watched: set[bytes], *, everything: bool
@@ -308,16 +315,15 @@ class Daemon:
 
     def _go_on(self) -> None:
         """The next portion of what is to be read."""
-        job = self._job = self._jobs.popleft()
-        followed = self._following.at(job.root.path)
-        if followed is None or followed.root.id != job.root.id:
-            self._job = None
-            return  # it was forgotten, or became part of another
-        with self._mending([Look(job.root.path)]):
+        followed = self._following.at(self._jobs[0].root.path)
+        if followed is None or followed.root.id != self._jobs[0].root.id:
+            del self._jobs[0]  # its root was forgotten, or became part of another
+            return
+        jobs, reads = next_portion(self._jobs)
+        with self._mending([Look(followed.path)]):
             with self._in_turn(followed) as database:
-                self._perform(followed, job, database)
-            self._put_back(followed, job)
-        self._job = None
+                self._perform(followed, jobs, Plan(reads=reads), database)
+            self._put_back(followed, jobs)
 
     @contextlib.contextmanager
     def _in_turn(self, followed: Followed) -> Iterator[Database]:
@@ -326,32 +332,43 @@ class Daemon:
         with roots.in_turn(database, followed.root, self._progress, patience=_PATIENCE):
             yield database
 
-    def _put_back(self, followed: Followed, job: Job) -> None:
-        """A portion of a job is done."""
+    def _put_back(self, followed: Followed, jobs: Sequence[Job]) -> None:
+        """A part of these jobs is done."""
         if self._trouble:
             self._reporter.say("the catalog can be written again")
         self._trouble, self._tries = "", 0
-        if job.portions:
-            self._jobs.append(job)
-        else:
-            self._finish(followed, job)
+        self._performing = ()
+        for job in jobs:
+            self._jobs.remove(job)
+            if job.reads:
+                self._jobs.append(job)  # after those of others
+            else:
+                self._finish(followed, job)
 
-    def _perform(self, followed: Followed, job: Job, database: Database) -> None:
-        part = job.portions.popleft()
+    def _perform(
+        self, followed: Followed, jobs: Sequence[Job], part: Plan, database: Database
+    ) -> None:
+        """Carry out a part of these jobs, but for files that somebody still writes to."""
         whole, growing = apart(part.reads)
         for read in growing:
             self._hints.later(read.folder.path, _GROWING)
         self._looking = followed
-        tally = upkeep.perform(
-            database,
-            replace(part, reads=whole),
-            settings.recipe(database),
-            self._tools.processes,
-            self._progress if job.complete and followed.agreed_at is None else SILENT,
-            pool=self._tools.pool(),
-            tell=self._changes.hear,
-        )
-        job.add(tally)
+        self._performing, self._reading = jobs, len(whole)
+        try:
+            tally = upkeep.perform(
+                database,
+                replace(part, reads=whole),
+                settings.recipe(database),
+                self._tools.processes,
+                self._progress if jobs[0].complete and followed.agreed_at is None else SILENT,
+                pool=self._tools.pool(),
+                tell=self._changes.hear,
+            )
+        finally:
+            self._reading = 0
+        if tally.interrupted:
+            raise KeyboardInterrupt
+        jobs[0].add(tally)
         for folder in tally.unsettled:
             self._hints.later(folder, _RACY)
         if followed.agreed_at is None:
@@ -359,8 +376,6 @@ class Daemon:
         else:
             self._changes.tell(followed.path)
         self._changes.pass_arrivals_on()
-        if tally.interrupted:
-            raise KeyboardInterrupt
 
     def _finish(self, followed: Followed, job: Job) -> None:
         if not job.complete:
@@ -402,7 +417,9 @@ class Daemon:
         try:
             yield
         except Busy:
-            for look in looks:  # an index run does it just now
+            # An index run does it just now. What was taken to be read is found again after it.
+            self._jobs = [job for job in self._jobs if job not in self._performing]
+            for look in looks:
                 self._put_off(look, 2 * _PUT_OFF)
         except CatalogDamaged as error:
             self._build_anew(error)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,20 +18,23 @@ from catalog.store.folders import RootRow
 from catalog.watching.growing import is_growing
 from catalog.watching.hints import is_inside
 
-PORTION: Final = 500  # files
+FEW: Final = 50  # files that are read at once, whatever else is to be read
+# A portion takes some seconds. Shorter ones have the processes that read wait at each end.
+PORTION: Final = 5000  # files
+PORTION_BYTES: Final = 1 << 30
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """A plan under way. ``complete`` tells that it is one for a whole root."""
 
     root: RootRow
-    plan: Plan
+    plan: Plan  # without the files that are to be read
+    reads: deque[Read]
     complete: bool
     begun: float  # monotonic seconds, before the first folder was listed
     begun_ns: int
-    portions: deque[Plan] = field(default_factory=deque)
-    folders: set[bytes] = field(default_factory=set)  # whose files are still to be read
+    folders: set[bytes]  # whose files are to be read
     tally: Tally = field(default_factory=Tally)
 
     @classmethod
@@ -39,20 +42,14 @@ class Job:
         cls, root: RootRow, plan: Plan, looks: Collection[Look], begun: float, begun_ns: int
     ) -> Job:
         """What is to be done for a plan that was made for these looks."""
-        job = cls(root, replace(plan, reads=[]), Look(root.path) in looks, begun, begun_ns)
-        job.portions.extend(_portions(plan))
-        job.folders = {read.folder.path for read in plan.reads}
-        return job
+        whole = Look(root.path) in looks
+        inside = {read.folder.path for read in plan.reads}
+        return cls(root, replace(plan, reads=[]), deque(plan.reads), whole, begun, begun_ns, inside)
 
     @property
     def sound(self) -> bool:
         """Whether every folder could be listed."""
         return not (self.plan.offline or self.plan.unreadable)
-
-    @property
-    def to_read(self) -> int:
-        """How many files are still to be read."""
-        return sum(len(portion.reads) for portion in list(self.portions))
 
     def waits_for(self, look: Look) -> bool:
         """Whether a look would only find what this job is about to read anyway."""
@@ -61,7 +58,7 @@ class Job:
         return look.whole and any(is_inside(folder, look.path) for folder in self.folders)
 
     def add(self, tally: Tally) -> None:
-        """What performing one portion came to."""
+        """What performing a part of it came to."""
         total = self.tally
         total.added += tally.added
         total.changed += tally.changed
@@ -71,14 +68,34 @@ class Job:
         total.unchanged += tally.unchanged
 
 
-def _portions(plan: Plan) -> Iterator[Plan]:
-    """The plan in parts to be performed one after the other."""
-    yield replace(plan, reads=plan.reads[:PORTION])
-    for start in range(PORTION, len(plan.reads), PORTION):
-        yield Plan(reads=plan.reads[start : start + PORTION])
+def next_portion(jobs: Sequence[Job]) -> tuple[list[Job], list[Read]]:
+    """The first job, and those after it that one portion has room for, with what it reads.
+
+    These files are not among the jobs' any more. Several jobs are done together where they are
+    for parts of one root: a portion of few files is no faster than one of many.
+    """
+    first = jobs[0]
+    chosen = [first]
+    reads: list[Read] = []
+    size = _take(first, reads, 0)
+    for job in jobs[1:]:
+        full = len(reads) >= PORTION or size >= PORTION_BYTES
+        if full or first.complete or job.complete or job.root.id != first.root.id:
+            break
+        chosen.append(job)
+        size = _take(job, reads, size)
+    return chosen, reads
 
 
-def apart(reads: list[Read]) -> tuple[list[Read], list[Read]]:
+def _take(job: Job, reads: list[Read], size: int) -> int:
+    while job.reads and len(reads) < PORTION and size < PORTION_BYTES:
+        read = job.reads.popleft()
+        reads.append(read)
+        size += read.size
+    return size
+
+
+def apart(reads: Iterable[Read]) -> tuple[list[Read], list[Read]]:
     """The files that are whole, and those that somebody still writes to."""
     now = time.time_ns()
     whole: list[Read] = []

@@ -225,6 +225,37 @@ def test_nested_new_folders_lose_nothing_however_fast_they_come(watched: Watched
     assert at_rest(watched)
 
 
+def test_a_folder_is_listed_once_whatever_comes_beside_it(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalog knows no folder without photos, nor one whose photos are still to be read."""
+    library = watched.library
+    library.put("1.bmp", 1)
+    os.makedirs(library.path("no photos/a/b"))
+    watched.start()
+    listed: list[bytes] = []
+    real = watched.daemon._senses.watch
+
+    def watch(path: bytes) -> None:
+        listed.append(os.path.relpath(path, library.path("")))
+        real(path)
+
+    monkeypatch.setattr(watched.daemon._senses, "watch", watch)
+    library.put("2.bmp", 2, age=0)
+    assert in_time(watched)
+    assert set(listed) == {b"."}
+    library.reader.before = lambda path: time.sleep(0.02 if b"new" in path else 0)
+    monkeypatch.setattr("catalog.watching.work.PORTION", 5)
+    for number in range(40):
+        library.put(f"new/{number}.bmp", 100 + number, age=0)
+    assert watched.until(lambda: b"new" in listed)
+    library.put("3.bmp", 3, age=0)
+    assert in_time(watched)
+    new = [path for path in library.reader.decoded if b"/new/" in path]
+    assert len(new) == len(set(new)) == 40
+    assert at_rest(watched)
+
+
 def test_names_that_are_left_out_are_left_out_live_too(watched: Watched) -> None:
     library = watched.library
     library.put("keep/1.bmp", 1)
