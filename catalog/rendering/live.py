@@ -92,10 +92,11 @@ class Live:
             (tally.failed, "could not be read (imgcat problems)"),
         )
         changes = ", ".join(f"{count:,} {word}" for count, word in counts if count)
-        photos = human.counted(tally.unchanged + tally.added + tally.changed + tally.moved, "file")
+        seen = tally.unchanged + tally.added + tally.changed + tally.moved + tally.failed
+        files = human.counted(seen, "file")
         took = human.duration(seconds)
         self._line(
-            f"{'looked':<{_WIDTH}}{printable(root)}: {photos}"
+            f"{'looked':<{_WIDTH}}{printable(root)}: {files}"
             f"{': ' + changes if changes else ', nothing new'}, in {took}"
         )
 

@@ -50,7 +50,7 @@ def test_each_change_is_a_line(live: Live, stream: io.StringIO) -> None:
         "gone     1,200 photos below /p",
         "         you already have /p/a.jpg: /p/x.jpg (identical)",
         "         you already have /p/a.jpg: /p/y.jpg (close hashes, 0.97)",
-        "looked   /p: 10 files: 1 added, 2 could not be read (imgcat problems), in 1.3 s",
+        "looked   /p: 12 files: 1 added, 2 could not be read (imgcat problems), in 1.3 s",
         "looked   /p: 9 files, nothing new, in 0.50 s",
         "         following /p",
     ]
