@@ -31,11 +31,14 @@ class Hints:
     """Folders to look at. Every method may be called from any thread, and none waits for long."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, most: int = MOST, quiet: float = QUIET
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        most: int = MOST,
+        quiet: float | None = None,
     ) -> None:
         self._clock = clock
         self._most = most
-        self._quiet = quiet
+        self._quiet = QUIET if quiet is None else quiet
         self._changed = threading.Condition()
         self._roots: frozenset[bytes] = frozenset()
         self._waiting: dict[bytes, _Waiting] = {}

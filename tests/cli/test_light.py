@@ -15,12 +15,15 @@ from commandline import PROGRAM, Imgcat, pictures
 HEAVY = ("numpy", "PIL", "imagehash", "pebble", "scipy", "pywt", "multiprocessing", "rich")
 
 
-@pytest.fixture
-def indexed(imgcat: Imgcat, tmp_path: Path) -> Imgcat:
-    pictures(tmp_path / "photos", 12)
-    for path in (tmp_path / "photos").rglob("*.png"):
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Imgcat:
+    """A catalog that has nothing to do. Tests share it, as none of them changes anything."""
+    place = tmp_path_factory.mktemp("light")
+    imgcat = Imgcat(bytes(place / "data" / "catalog.db"), place)
+    pictures(place / "photos", 12)
+    for path in (place / "photos").rglob("*.png"):
         os.utime(path, (1_600_000_000, 1_600_000_000))
-    assert imgcat("index", tmp_path / "photos", "-j", "1").code == 0
+    assert imgcat("index", place / "photos", "-j", "1").code == 0
     settle(imgcat)
     return imgcat
 

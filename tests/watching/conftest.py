@@ -23,6 +23,7 @@ __all__ = ["following", "imgcat", "library", "open_place", "reader", "say"]
 @pytest.fixture
 def watched(library: Library, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
     """A library that a daemon on a thread follows; to be started."""
+    monkeypatch.setattr("catalog.watching.hints.QUIET", 0.1)  # people wait longer than tests
     pool = Pool(reader)
     monkeypatch.setattr("catalog.watching.tools.standing_pool", lambda jobs: pool)
     daemon = Watched(library, pool)

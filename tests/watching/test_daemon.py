@@ -256,7 +256,10 @@ def test_a_folder_is_listed_once_whatever_comes_beside_it(
     assert at_rest(watched)
 
 
-def test_names_that_are_left_out_are_left_out_live_too(watched: Watched) -> None:
+def test_names_that_are_left_out_are_left_out_live_too(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "TICK", 0.1)
     library = watched.library
     library.put("keep/1.bmp", 1)
     library.index(exclude=["*draft*"])
@@ -286,7 +289,7 @@ def test_r34_a_file_that_is_delivered_in_pieces_is_never_taken_for_whole(
         for start in range(0, len(whole), len(whole) // 5):
             file.write(whole[start : start + len(whole) // 5])
             file.flush()
-            until = time.monotonic() + 0.8
+            until = time.monotonic() + 0.5
             while time.monotonic() < until:
                 seen.add(library.known().get(b"slow.bmp"))
                 time.sleep(0.05)
