@@ -1,7 +1,7 @@
 """A tree of folders as a stream of listings, parents before children.
 
 Symbolic links are not followed, and a folder is walked once, however many names a bind
-mount gives it.
+mount gives it; one that is moved during the walk, at each place where it is met.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def walk(
     """
     base = root if root is not None else top
     wants_file, wants_folder = filters.files(), filters.folders()
-    seen: set[tuple[int, int]] = set()
+    seen: dict[tuple[int, int], bytes] = {}
     waiting = [top]
     while waiting:
         path = waiting.pop()
@@ -64,9 +64,9 @@ def walk(
             yield _failed(path, 0, 0, error)
             continue
         device, inode = status.st_dev, signed64(status.st_ino)
-        if (device, inode) in seen or not stat.S_ISDIR(status.st_mode):
+        if not stat.S_ISDIR(status.st_mode) or _is_still(seen.get((device, inode)), device, inode):
             continue
-        seen.add((device, inode))
+        seen[device, inode] = path
         if not enter(path, device, inode):
             continue
         below = path[len(base) :].lstrip(b"/")
@@ -74,6 +74,17 @@ def walk(
         yield listing
         prefix = path if path.endswith(b"/") else path + b"/"
         waiting.extend(prefix + name for name in reversed(listing.folders))
+
+
+def _is_still(path: bytes | None, device: int, inode: int) -> bool:
+    """Whether the folder that was met at ``path`` is there now; else it was moved meanwhile."""
+    if path is None:
+        return False
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return (status.st_dev, signed64(status.st_ino)) == (device, inode)
 
 
 def _list(

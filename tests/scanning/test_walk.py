@@ -164,6 +164,28 @@ def test_a_folder_that_went_away_is_gone_and_no_error_of_the_disk(tmp_path: Path
             assert one.error is None
 
 
+def test_a_folder_that_is_moved_during_the_walk_is_listed_where_it_is_then(
+    tmp_path: Path,
+) -> None:
+    """Whoever is told of folders before they are listed would not know it by its new path."""
+    make(tmp_path, "a/x/1.jpg", "b/2.jpg", "c/3.jpg")
+
+    def enter(path: bytes, device: int, inode: int) -> bool:
+        if path.endswith(b"/b"):
+            (tmp_path / "a" / "x").rename(tmp_path / "b" / "x")
+        return True
+
+    found = list(walk(os.fsencode(tmp_path), FILTERS, enter))
+    assert shown(tmp_path, found) == {
+        ".": set(),
+        "a": set(),
+        "a/x": {"1.jpg"},
+        "b": {"2.jpg"},
+        "b/x": {"1.jpg"},
+        "c": {"3.jpg"},
+    }
+
+
 @needs_root
 def test_r3_a_bind_mount_is_walked_once(tmp_path: Path) -> None:
     make(tmp_path, "a/1.jpg", "b/2.jpg")

@@ -489,12 +489,11 @@ def on_disk(top: bytes) -> dict[bytes, bytes | None]:
 
 
 def _files(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    for folder, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if not name.startswith(b".")]
-        for path in (os.path.join(folder, name) for name in names):
-            status = os.lstat(path)
-            if is_wanted(path, top) and not stat.S_ISLNK(status.st_mode):
-                yield path, status
+    for folder in visible(top):
+        for name in _names(folder, lambda mode: not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode)):
+            path = os.path.join(folder, name)
+            if is_wanted(path, top):
+                yield path, os.lstat(path)
 
 
 def is_wanted(path: bytes, top: bytes) -> bool:
@@ -503,6 +502,13 @@ def is_wanted(path: bytes, top: bytes) -> bool:
     _, dot, suffix = parts[-1].rpartition(b".")
     hidden = any(part.startswith(b".") for part in parts)
     return not hidden and (not dot or b"." + suffix.lower() in _WANTED)
+
+
+def visible(top: bytes) -> Iterator[bytes]:
+    """The folders that a scan does not leave out."""
+    for folder, inner, _ in os.walk(top):
+        inner[:] = [name for name in inner if not name.startswith(b".")]
+        yield folder
 
 
 def folders(top: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -76,6 +77,17 @@ class Following:
     def state(self) -> DaemonState:
         """How it says it is."""
         return daemon_state(self.imgcat.catalog)
+
+    def watched(self) -> set[int]:
+        """The inodes of the folders that the kernel tells it of."""
+        place = f"/proc/{self.process.pid}"
+        found: set[int] = set()
+        for name in os.listdir(f"{place}/fd"):
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                if os.readlink(f"{place}/fd/{name}") == "anon_inode:inotify":
+                    text = Path(f"{place}/fdinfo/{name}").read_text()
+                    found.update(int(number, 16) for number in re.findall(r" ino:(\w+)", text))
+        return found
 
     def is_quiet(self) -> bool:
         """Whether it has seen everything, and has nothing to do."""

@@ -18,7 +18,7 @@ from commandline import Imgcat
 
 from tests.soak.figures import Say
 from tests.support import known, no_loose_ends
-from tests.watching.chaos import Chaos, folders, on_disk
+from tests.watching.chaos import Chaos, folders, on_disk, visible
 from tests.watching.following import Following, wait_for
 
 FOLDERS = 5400  # some are carried out of the tree, and not all come back
@@ -26,6 +26,7 @@ PHOTOS = 400
 SETTLED = 4.0  # seconds; a file that was read too soon after a change is read again after three
 QUIET = 10.0  # seconds of quiet are enough ...
 QUIET_AFTER_LOSS = 30.0  # ... or these, where events were lost
+ONE_BY_ONE = 2000  # folders; where more wait to be looked at, the daemon looks at larger parts
 _SAID = os.environ.get("IMGCAT_SEED")
 _QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 
@@ -46,7 +47,7 @@ def test_r14_after_chaos_and_quiet_the_catalog_is_as_a_fresh_scan(
 def test_r14_after_much_chaos_and_quiet_the_catalog_is_as_a_fresh_scan(
     seed: int, imgcat: Imgcat, following: Following, tmp_path: Path, say: Say
 ) -> None:
-    Walk(seed, imgcat, following, tmp_path, say).go(steps=1500)
+    Walk(seed, imgcat, following, tmp_path, say).go(steps=1500, thoroughly=True)
 
 
 class Walk:
@@ -66,7 +67,7 @@ class Walk:
         self.floods = 0  # in the life of the daemon that runs
         self.lives = 1
 
-    def go(self, steps: int) -> None:
+    def go(self, steps: int, *, thoroughly: bool = False) -> None:
         begun = time.monotonic()
         with self._told():
             self.chaos.grow(FOLDERS, PHOTOS)
@@ -77,6 +78,8 @@ class Walk:
             wandered = time.monotonic()
             took = self._settle()
             files = self._compare()
+            if thoroughly:
+                self._hears_of_every_folder()
             self._end()
         self.say(
             f"seed {self.seed}: {steps} steps, {self.lives} lives, {folders(self.top):,} folders, "
@@ -208,10 +211,27 @@ class Walk:
         assert self.floods <= before.overflows <= 3 * self.floods, before
         return len(scanned)
 
+    def _hears_of_every_folder(self) -> None:
+        """Under the path that each has now: a file in it, of not so many at once that all is seen.
+
+        The kernel knows a folder, and it is for the daemon to know where that is.
+        """
+        places = list(visible(self.top))
+        for start in range(0, len(places), ONE_BY_ONE):
+            for place in places[start : start + ONE_BY_ONE]:
+                with open(os.path.join(place, b"probe.bmp"), "wb"):
+                    pass
+            truth = on_disk(self.top)
+            heard = wait_for(lambda truth=truth: not self._differences(truth), QUIET, every=0.25)
+            assert heard, self._shown(truth)
+
     def _end(self) -> None:
         self.daemon.wait_until_quiet()
         state = self.daemon.state()
         assert state.unwatched == 0, state
+        watched = self.daemon.watched()
+        deaf = [path for path in visible(self.top) if os.lstat(path).st_ino not in watched]
+        assert not deaf, f"nothing is heard of {deaf}"
         assert self.daemon.stop(within=2.0) == 0
         # Python warns there of what a kill or a signal left open.
         assert "Traceback" not in self.daemon.err
