@@ -174,9 +174,13 @@ class Performer:
         before = photos.get(writer, folder, carry.name)
         if before is not None and before.content is not None:
             self._unused.add(before.content)
-        # Under another name as well, it may be another picture: of the same size and time, as
-        # an archive unpacks them, on the inode of one deleted since. The next look tells.
-        again = carry.moved and carry.name != carry.source.name
+        # It may be another picture: of the same size and time, as archives unpack them and some
+        # programs put them back, written over it or on the inode of one deleted since. Moving a
+        # file changes its ctime like writing to it does, so only the next look tells; moving the
+        # folder around it changes nothing.
+        source = carry.source
+        touched = carry.name != source.name or carry.stamp.ctime_ns != source.stamp.ctime_ns
+        again = carry.moved and touched
         if again:
             self.tally.unsettled.add(carry.folder.path)
         if carry.moved and photos.move(

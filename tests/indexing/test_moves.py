@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from catalog.model import Reason
-from tests.support import Library, digest, no_loose_ends, true
+from tests.support import Library, digest, no_loose_ends, picture, true
 
 
 def rename(library: Library, old: str, new: str) -> None:
@@ -365,3 +365,37 @@ def test_files_that_move_with_their_folder_are_counted_as_moved(library: Library
     summary = library.index()
     assert (summary.moved, summary.unchanged, summary.added, summary.missing) == (3, 1, 0, 0)
     assert not library.read
+
+
+@pytest.mark.parametrize("how", ["into another folder", "with folders that swap names"])
+def test_r10_a_rewrite_that_puts_its_times_back_is_found_although_the_file_moved(
+    library: Library, how: str
+) -> None:
+    path = library.put("a/1.bmp", 1)
+    library.put("b/2.bmp", 2)
+    library.index()
+    status = os.stat(path)
+    with open(path, "r+b") as file:
+        file.write(picture(3))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    if how == "into another folder":
+        os.rename(path, library.path("b/1.bmp"))
+    else:
+        for old, new in (("a", "tmp"), ("b", "a"), ("tmp", "b")):
+            os.rename(library.path(old), library.path(new))
+    library.index()
+    library.index()  # a move alone may change as much, so only the next look reads it
+    assert true(library)
+
+
+def test_what_moves_with_its_folder_is_not_read_again(library: Library) -> None:
+    for folder in "ab":
+        for number in range(3):
+            library.put(f"{folder}/{number}{folder}.bmp", ord(folder) + number)
+    library.index()
+    for old, new in (("a", "tmp"), ("b", "a"), ("tmp", "b")):
+        os.rename(library.path(old), library.path(new))
+    for _ in range(2):
+        library.index()
+        assert library.read == set()
+    assert true(library)
