@@ -60,6 +60,21 @@ class Tally:
     unsettled: set[bytes] = field(default_factory=set)  # folders with files so new that a change
     # after they were read would not show: look again in a moment
 
+    def add(self, other: Tally) -> None:
+        """Count what another one counted too."""
+        self.unchanged += other.unchanged
+        self.added += other.added
+        self.changed += other.changed
+        self.moved += other.moved
+        self.missing += other.missing
+        self.failed += other.failed
+        self.unread += other.unread
+        self.left_out += other.left_out
+        self.pending += other.pending
+        self.interrupted |= other.interrupted
+        self.unreadable += other.unreadable
+        self.unsettled |= other.unsettled
+
 
 class Performer:
     """Carries out one plan. ``decoder`` names what could or could not read the files.

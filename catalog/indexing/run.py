@@ -156,18 +156,7 @@ class _Run:
         self._scanned += plan.scanned
         self._offline += [node.path for node in plan.offline]
         self._notes += plan.notes
-        total = self._summed
-        total.unchanged += tally.unchanged
-        total.added += tally.added
-        total.changed += tally.changed
-        total.moved += tally.moved
-        total.missing += tally.missing
-        total.failed += tally.failed
-        total.unread += tally.unread
-        total.left_out += tally.left_out
-        total.pending += tally.pending
-        total.interrupted |= tally.interrupted
-        total.unreadable += tally.unreadable
+        self._summed.add(tally)
 
     def _problems(self, targets: list[Target]) -> int:
         found = [folders.find(self._database, target.top) for target in targets]

@@ -11,6 +11,7 @@ following   all of them, and the looks that no event asks for
 mounts      being woken when something is mounted
 growing     whether somebody still writes to a file
 work        what a look found to be done, a portion at a time
+worker      carries looks out: plans, performs, mends what fails
 tools       the open catalog and the processes that read, while there is work
 daemon      the loop that all of it turns in
 reporter    what is told, and when it is too much to be told singly

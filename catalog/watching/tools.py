@@ -31,32 +31,36 @@ class Tools:
         self,
         catalog: bytes,
         processes: int,
+        say: Callable[[str], None],
+        *,
         progress: Progress,
         clock: Callable[[], float],
-        say: Callable[[str], None],
+        turning: Callable[[], None],
     ) -> None:
+        """``turning`` is to be called often: it tells others that all goes on."""
+        self.path = catalog
         self.processes = processes
-        self._path = catalog
-        self._progress = progress
-        self._clock = clock
+        self.progress = progress
+        self.clock = clock
+        self.turning = turning
         self._say = say
         self._database: Database | None = None
         self._pool: Pool | None = None
         self._used_at = clock()
-        self._seen = self._stamps()
+        self._seen: object = self._stamps()
 
     def database(self) -> Database:
         """The catalog, to write it. Raises what opening it raises."""
-        self._used_at = self._clock()
+        self._used_at = self.clock()
         if self._database is None:
-            self._database = open_existing_for_writing(self._path, self._progress)
+            self._database = open_existing_for_writing(self.path, self.progress)
             for note in self._database.notes:
                 self._say(note)
         return self._database
 
     def pool(self) -> Pool:
         """The processes that read; they start with the first file, or with ``warm_up``."""
-        self._used_at = self._clock()
+        self._used_at = self.clock()
         if self._pool is None:
             self._pool = standing_pool(self.processes)
         return self._pool
@@ -72,6 +76,10 @@ class Tools:
         before, self._seen = self._seen, self._stamps()
         return before != self._seen
 
+    def look_again(self) -> None:
+        """What ``others_wrote`` told of could not be read: it tells of it once more."""
+        self._seen = None
+
     def close_catalog(self) -> None:
         """Close it; the next ``database`` opens what is there then."""
         database, self._database = self._database, None
@@ -82,7 +90,7 @@ class Tools:
 
     def rest(self) -> None:
         """Close what was not used for long enough."""
-        idle = self._clock() - self._used_at
+        idle = self.clock() - self._used_at
         if self._database is not None and idle > _CLOSE_AFTER:
             self.close_catalog()
             _give_memory_back()
@@ -101,7 +109,7 @@ class Tools:
             pool.end()
 
     def _stamps(self) -> list[tuple[int, ...] | None]:
-        return [_stamp(self._path + suffix) for suffix in (b"", b"-wal")]
+        return [_stamp(self.path + suffix) for suffix in (b"", b"-wal")]
 
 
 def _stamp(path: bytes) -> tuple[int, ...] | None:

@@ -57,16 +57,6 @@ class Job:
             return True
         return look.whole and any(is_inside(folder, look.path) for folder in self.folders)
 
-    def add(self, tally: Tally) -> None:
-        """What performing a part of it came to."""
-        total = self.tally
-        total.added += tally.added
-        total.changed += tally.changed
-        total.moved += tally.moved
-        total.missing += tally.missing
-        total.failed += tally.failed
-        total.unchanged += tally.unchanged
-
 
 def next_portion(jobs: Sequence[Job]) -> tuple[list[Job], list[Read]]:
     """The first job, and those after it that one portion has room for, with what it reads.

@@ -43,10 +43,14 @@ def at_rest(watched: Watched) -> bool:
 
 
 def told(watched: Watched, what: Happening, name: bytes) -> bool:
+    """Whether it is told in time; a failure says what was told instead."""
     path = watched.library.path(name)
-    return watched.until(
-        lambda: any(c.what is what and c.path == path for c in watched.recorder.changes), SOON
-    )
+
+    def heard() -> bool:
+        return any(c.what is what and c.path == path for c in watched.recorder.changes)
+
+    assert watched.until(heard, SOON), (watched.recorder.changes, watched.status, watched.words)
+    return True
 
 
 # -- what people and programs do ---------------------------------------------------------------
@@ -693,6 +697,26 @@ def test_an_index_run_and_the_daemon_take_turns(watched: Watched) -> None:
     for number in range(10):
         library.put(f"{number}/x.bmp", number, age=0)
         library.rescan()
+    assert at_rest(watched)
+
+
+def test_r21_while_another_has_the_root_nothing_is_fresh_and_afterwards_all_is(
+    watched: Watched,
+) -> None:
+    library = watched.library
+    library.put("a/1.bmp", 1)
+    library.put("b/2.bmp", 2)
+    watched.start()
+    assert watched.sync()
+    ((root,),) = library.rows("SELECT id FROM root")
+    with Locks(library.catalog).root(root).hold():
+        library.put("a/3.bmp", 3, age=0)
+        library.put("c/4.bmp", 4, age=0)
+        assert not watched.sync()
+        assert synchronise(library.catalog).why_not == "it waits for another imgcat"
+        assert b"a/3.bmp" not in library.known()
+    assert in_time(watched)
+    assert watched.until(watched.sync)
     assert at_rest(watched)
 
 
