@@ -36,6 +36,8 @@ class Chaos:
         self.dice = dice
         self.log: list[str] = []
         self._number = 0
+        self._home: dict[bytes, bytes] = {}  # of folders that were moved out
+        self._twins: list[tuple[bytes, bytes]] = []  # linked, some time ago
         self._being_written: list[tuple[BinaryIO, bytes]] = []
         self._favourites = [picture(-number, "BMP") for number in range(1, 9)]
         self._ops = self._weighted()
@@ -106,7 +108,18 @@ class Chaos:
     def link(self) -> None:
         source, path = self._file(), self._new_name(self._folder())
         os.link(source, path)
+        self._twins.append((source, path))
         self._did("link", source, path)
+
+    def rewrite_a_twin(self) -> None:
+        """In place, by one of two names: nothing happens in the folder of the other."""
+        twins = [pair for pair in self._twins if self._are_twins(*pair)]
+        if not twins:
+            return self.link()
+        pair = self.dice.choice(twins)
+        self._alter(self.dice.choice(pair))
+        self._did("rewrite in part", *pair)
+        return None
 
     def rewrite(self) -> None:
         """In place, most likely with another size."""
@@ -225,7 +238,9 @@ class Chaos:
 
     def move_out(self) -> None:
         path = self._inner_folder()
-        self._rename(path, os.path.join(self.aside, os.path.basename(path)))
+        outside = os.path.join(self.aside, os.path.basename(path))
+        self._rename(path, outside)
+        self._home[outside] = path
 
     def move_in(self) -> None:
         """What was moved out, to wherever: some of it was meanwhile changed."""
@@ -238,6 +253,16 @@ class Chaos:
         above = self._folder()
         same = os.path.join(above, os.path.basename(path))
         self._rename(path, self.dice.choice((same, self._new_name(above, folder=True))))
+        return None
+
+    def move_home(self) -> None:
+        """What was moved out, to where it was, and with something new in it."""
+        homes = {path: home for path, home in self._home.items() if _can_be_moved(path, home)}
+        if not homes:
+            return self.move_out()
+        path = self.dice.choice(sorted(homes))
+        self._write(self._new_name(path), self._data())
+        self._rename(path, self._home.pop(path))
         return None
 
     def replace_folder(self) -> None:
@@ -316,12 +341,13 @@ class Chaos:
             self.go_on_writing: 6,
             self.copy: 5,
             self.link: 5,
+            self.rewrite_a_twin: 5,
             self.rewrite: 5,
             self.rewrite_in_part: 5,
             self.rewrite_quietly: 4,
             self.replace: 5,
             self.append: 2,
-            self.truncate: 1,
+            self.truncate: 3,
             self.touch: 3,
             self.chmod: 2,
             self.delete: 6,
@@ -338,7 +364,8 @@ class Chaos:
             self.swap_folders: 4,
             self.hide_or_show: 4,
             self.move_out: 4,
-            self.move_in: 4,
+            self.move_in: 3,
+            self.move_home: 4,
             self.replace_folder: 2,
             self.remove_tree: 2,
             self.arrive: 2,
@@ -378,6 +405,11 @@ class Chaos:
         with open(path, "r+b") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 8))
             file.write(self.dice.randbytes(8)[: os.fstat(file.fileno()).st_size])
+
+    def _are_twins(self, one: bytes, other: bytes) -> bool:
+        """Whether these are still names of one file, and such that a scan knows."""
+        here = os.path.isfile(one) and os.path.isfile(other) and os.path.samefile(one, other)
+        return here and is_wanted(one, self.top) and is_wanted(other, self.top)
 
     def _data(self) -> bytes:
         """A picture mostly, sometimes one that is known, or what is none."""
@@ -462,6 +494,12 @@ class Chaos:
 
     def _folders_in(self, path: bytes) -> list[bytes]:
         return _names(path, stat.S_ISDIR)
+
+
+def _can_be_moved(path: bytes, home: bytes) -> bool:
+    """Whether a folder is there, its old name is free, and there is what that is in."""
+    there = os.path.isdir(path) and os.path.isdir(os.path.dirname(home))
+    return there and not os.path.lexists(home)
 
 
 def _names(path: bytes, is_kind: Callable[[int], bool]) -> list[bytes]:

@@ -90,17 +90,16 @@ class Walk:
     # -- what happens --------------------------------------------------------------------------
 
     def _wander(self, steps: int) -> None:
-        flood_at = self.dice.randrange(steps // 2, steps) if self.seed % 3 == 0 else -1
         befalls = self._befalls(steps // 12)
         done = 0
         while done < steps:
             some = self.dice.choice((2, 4, 8, 16, 32))
-            if done <= flood_at < done + some:
-                self._flood()
             self._steps(some)
             done += some
             next(befalls)()
             self._rest()
+        if self.seed % 3 == 0:
+            self._flood()  # as the last thing: neither a new life nor an index makes up for it
         self.chaos.finish()
 
     def _befalls(self, about: int) -> Iterator[Callable[[], None]]:
