@@ -16,7 +16,6 @@ from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
 from catalog.rendering.escaping import printable
 from catalog.store.database import Database, open_for_reading
 from catalog.store.place import catalog_file
-from catalog.watching.client import synchronise
 
 CatalogOption = Annotated[
     str | None,
@@ -106,6 +105,8 @@ def roots_up_to_date(
 
     Where it cannot, stderr says why the answer may be out of date.
     """
+    from catalog.watching.client import synchronise  # with sockets, for those who ask
+
     progress.start(Phase.WAITING)
     freshness = synchronise(catalog_path(context, given))
     if freshness.why_not and not quiet:

@@ -140,7 +140,7 @@ class Walk:
         self.daemon.wait_until_watching()  # one that does not listen yet loses nothing
         self.chaos.log.append("-- SIGSTOP")
         self.daemon.pause()
-        self.chaos.flood(int(_QUEUE.read_text()) + 1000)
+        self.chaos.flood(2 * int(_QUEUE.read_text()))  # some may be read before it stops
         self._steps(30)
         self.chaos.log.append("-- SIGCONT")
         self.daemon.go_on()
