@@ -107,8 +107,8 @@ def roots_up_to_date(
     """
     from catalog.watching.client import synchronise  # with sockets, for those who ask
 
-    progress.start(Phase.WAITING)
-    freshness = synchronise(catalog_path(context, given))
+    place = catalog_path(context, given)
+    freshness = synchronise(place, lambda: progress.start(Phase.WAITING))
     if freshness.why_not and not quiet:
         print(
             "imgcat: the answer may be out of date, the daemon says why: "

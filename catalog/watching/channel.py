@@ -98,6 +98,11 @@ def ask(locks: Locks, what: str, patience: float = PATIENCE) -> Answer | None:
     return answer if isinstance(answer, dict) else None
 
 
+def can_be_asked(locks: Locks) -> bool:
+    """Whether there is a socket: of a daemon, or left by one that was killed."""
+    return os.path.exists(os.path.join(locks.folder, _NAME))
+
+
 def is_running(locks: Locks) -> bool:
     """Whether a daemon holds the lock that it holds for life."""
     lock = locks.daemon()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.model import DaemonStanding, DaemonState
 from catalog.store.locks import Locks
-from catalog.watching.channel import PATIENCE, Silent, ask
+from catalog.watching.channel import PATIENCE, Silent, ask, can_be_asked
 
 _SILENT = "it does not answer"
 
@@ -23,13 +24,16 @@ class Freshness:
     why_not: str = ""
 
 
-def synchronise(catalog: bytes) -> Freshness:
+def synchronise(catalog: bytes, waiting: Callable[[], None] = lambda: None) -> Freshness:
     """Have the daemon, if there is one, bring the catalog in line with the disk of now.
 
-    Takes as long as that takes, and ten seconds at most.
+    Takes as long as that takes, and ten seconds at most; ``waiting`` is called before that.
     """
+    locks = Locks(catalog)
+    if can_be_asked(locks):
+        waiting()
     try:
-        answer = ask(Locks(catalog), "sync")
+        answer = ask(locks, "sync")
     except Silent:
         return Freshness(why_not=f"{_SILENT} within {PATIENCE:.0f} seconds")
     if answer is None:
