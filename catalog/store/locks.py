@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -111,6 +112,11 @@ class FileLock:
             text = ""
         return text or "another imgcat"
 
+    def process(self) -> int | None:
+        """The process id of who signed last, where that can be read."""
+        found = re.search(r"\(process (\d+)\)", self.holder())
+        return int(found[1]) if found else None
+
     def _sign(self, descriptor: int) -> None:
         command = next((word for word in sys.argv[1:] if word.isalpha()), "")
         text = f"imgcat {command}".strip() + f" (process {os.getpid()})\n"
@@ -124,7 +130,7 @@ class Locks:
     """The locks of one catalog."""
 
     def __init__(self, catalog: bytes) -> None:
-        self.folder = os.path.splitext(catalog)[0] + b".locks"
+        self.folder = os.path.splitext(os.path.realpath(catalog))[0] + b".locks"
 
     def prepare(self) -> None:
         """Make the folder of the locks."""

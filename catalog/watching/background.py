@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -85,5 +84,4 @@ def _process(locks: Locks) -> int | None:
         answer = None
     if answer is not None:
         return int(answer["pid"])
-    found = re.search(r"process (\d+)", locks.daemon().holder())
-    return int(found[1]) if found else None
+    return locks.daemon().process()
