@@ -24,14 +24,26 @@ Answer: TypeAlias = dict[str, Any]
 
 
 class Silent(Exception):
-    """There is a daemon, and it does not answer."""
+    """There is a daemon, and it does not answer: the message says how so."""
+
+
+class NotListening(Silent):
+    """It has only just started, or it found no place for a socket."""
 
 
 class Server:
     """Answers on a thread of its own, and each question on another."""
 
-    def __init__(self, locks: Locks, answers: dict[str, Callable[[], Answer]]) -> None:
-        """Raises OSError where the folder of the locks cannot hold a socket."""
+    def __init__(
+        self,
+        locks: Locks,
+        answers: dict[str, Callable[[], Answer]],
+        say: Callable[[str], None],
+    ) -> None:
+        """``say`` hears of questions that cannot be answered.
+
+        Raises OSError where the folder of the locks cannot hold a socket.
+        """
         # Here, as only the daemon needs it.
         import threading
         from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
@@ -40,10 +52,16 @@ class Server:
             timeout = PATIENCE
 
             def handle(self) -> None:
-                with contextlib.suppress(OSError, ValueError, AttributeError):
+                answer = None
+                with contextlib.suppress(OSError, ValueError, AttributeError):  # nonsense was asked
                     answer = answers.get(json.loads(self.rfile.readline(4096)).get("ask"))
-                    if answer is not None:
-                        self.wfile.write(json.dumps(answer()).encode() + b"\n")
+                if answer is not None:
+                    try:
+                        line = json.dumps(answer()).encode() + b"\n"
+                    except Exception as error:  # it is for who mends imgcat to hear of, not lost
+                        say(f"a question could not be answered: {type(error).__name__}: {error}")
+                        return
+                    self.wfile.write(line)
 
         class Listener(ThreadingUnixStreamServer):
             daemon_threads = True
@@ -88,14 +106,16 @@ def ask(locks: Locks, what: str, patience: float = PATIENCE) -> Answer | None:
                 line = lines.readline()
         answer = json.loads(line)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-        if is_running(locks):
-            raise Silent from None
-        return None
-    except (OSError, ValueError):  # a time-out is an OSError; half an answer is no JSON
-        if is_running(locks):
-            raise Silent from None
-        return None
-    return answer if isinstance(answer, dict) else None
+        silent: Silent = NotListening("it does not listen to questions yet")
+    except TimeoutError:
+        silent = Silent(f"it does not answer within {patience:.0f} seconds")
+    except (OSError, ValueError):  # half an answer is no JSON
+        silent = Silent("it does not answer")
+    else:
+        return answer if isinstance(answer, dict) else None
+    if is_running(locks):
+        raise silent
+    return None
 
 
 def can_be_asked(locks: Locks) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.model import DaemonStanding, DaemonState
 from catalog.store.locks import Locks
-from catalog.watching.channel import PATIENCE, Silent, ask, can_be_asked
-
-_SILENT = "it does not answer"
+from catalog.watching.channel import NotListening, Silent, ask, can_be_asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +31,12 @@ def synchronise(catalog: bytes, waiting: Callable[[], None] = lambda: None) -> F
         waiting()
     try:
         answer = ask(locks, "sync")
-    except Silent:
-        return Freshness(why_not=f"{_SILENT} within {PATIENCE:.0f} seconds")
+    except Silent as silent:
+        return Freshness(why_not=str(silent))
     if answer is None:
         return Freshness()
     if not answer.get("fresh"):
-        return Freshness(why_not=str(answer.get("why") or _SILENT))
+        return Freshness(why_not=str(answer.get("why") or "it does not say why"))
     return Freshness(frozenset(answer.get("roots", ())))
 
 
@@ -48,10 +45,10 @@ def daemon_state(catalog: bytes) -> DaemonState:
     locks = Locks(catalog)
     try:
         answer = ask(locks, "status", patience=2.0)
-    except Silent:
-        pid = re.search(r"process (\d+)", locks.daemon().holder())
-        number = int(pid[1]) if pid else None
-        return DaemonState(DaemonStanding.DEGRADED, number, problem=_SILENT)
+    except Silent as silent:
+        starts = isinstance(silent, NotListening)
+        standing = DaemonStanding.STARTING if starts else DaemonStanding.DEGRADED
+        return DaemonState(standing, locks.daemon().process(), problem=str(silent))
     if answer is None:
         return DaemonState()
     last = answer.get("last_rescan_ns")
