@@ -52,7 +52,8 @@ class Listener:
 
     def follow(self, roots: Iterable[RootRow]) -> None:
         """Hear of these roots from now on, and of no others."""
-        self._roots = tuple(map(_Wanted, roots))
+        inner_first = sorted(roots, key=lambda root: -len(root.path))
+        self._roots = tuple(map(_Wanted, inner_first))
 
     def expects_photos(self) -> bool:
         """Whether a file or folder came or was written to since this was last asked."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,6 +121,12 @@ class Hints:
                 self._changed.wait(due - now)
             self._woken = False
 
+    def pause(self, seconds: float) -> None:
+        """Return after so many seconds or on ``wake``, whatever is due meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._woken, seconds)
+            self._woken = False
+
     def wake(self) -> None:
         """End a ``wait``."""
         with self._changed:
@@ -147,13 +153,15 @@ class Hints:
             whole[path] = waiting.whole
         for path in planned:
             whole[path] = self._later.pop(path)[1] or whole.get(path, False)
-        looks = without_inner(Look(path, is_whole) for path, is_whole in whole.items())
+        looks = without_inner(
+            (Look(path, is_whole) for path, is_whole in whole.items()), self._roots
+        )
         self._taken_now += len(looks)
         return looks
 
     def _whole_above(self, path: bytes) -> _Waiting | None:
         """The folder above that is to be looked at whole, if there is one."""
-        for above in _above(path):
+        for above in _above(path, self._roots):
             waiting = self._waiting.get(above)
             if waiting is not None and waiting.whole:
                 return waiting
@@ -174,16 +182,18 @@ class Hints:
         self._wholes = len(self._waiting)
 
 
-def without_inner(looks: Iterable[Look]) -> list[Look]:
+def without_inner(looks: Iterable[Look], roots: Collection[bytes] = ()) -> list[Look]:
     """These looks, without those at what another of them looks at anyway."""
     looks = list(looks)
     wholes = {look.path for look in looks if look.whole}
-    return [look for look in looks if not any(above in wholes for above in _above(look.path))]
+    return [
+        look for look in looks if not any(above in wholes for above in _above(look.path, roots))
+    ]
 
 
-def _above(path: bytes) -> Iterator[bytes]:
-    """The folders above, the nearest first."""
-    while (above := os.path.dirname(path)) != path:
+def _above(path: bytes, roots: Collection[bytes]) -> Iterator[bytes]:
+    """The folders above in the same root, the nearest first: an outer root's walk leaves it out."""
+    while path not in roots and (above := os.path.dirname(path)) != path:
         yield above
         path = above
 

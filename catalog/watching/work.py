@@ -6,7 +6,7 @@ A first run reads for hours, and a photo that arrives meanwhile shall not wait f
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -34,7 +34,7 @@ class Job:
     complete: bool
     begun: float  # monotonic seconds, before the first folder was listed
     begun_ns: int
-    folders: set[bytes]  # whose files are to be read
+    folders: Counter[bytes]  # how many files of each are still to be read
     tally: Tally = field(default_factory=Tally)
 
     @classmethod
@@ -43,7 +43,7 @@ class Job:
     ) -> Job:
         """What is to be done for a plan that was made for these looks."""
         whole = Look(root.path) in looks
-        inside = {read.folder.path for read in plan.reads}
+        inside = Counter(read.folder.path for read in plan.reads)
         return cls(root, replace(plan, reads=[]), deque(plan.reads), whole, begun, begun_ns, inside)
 
     @property
@@ -81,6 +81,9 @@ def _take(job: Job, reads: list[Read], size: int) -> int:
     while job.reads and len(reads) < PORTION and size < PORTION_BYTES:
         read = job.reads.popleft()
         reads.append(read)
+        job.folders[read.folder.path] -= 1
+        if not job.folders[read.folder.path]:
+            del job.folders[read.folder.path]
         size += read.size
     return size
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from catalog.indexing.reconcile import Look
 from catalog.watching.hints import LATEST, QUIET, Hints, is_inside, without_inner
 
+PATIENCE = 20.0  # seconds
+
 
 class Clock:
     def __init__(self) -> None:
@@ -188,3 +190,25 @@ def test_a_thousand_events_a_folder_are_one_look(hints: Hints, clock: Clock) -> 
     assert len(hints) == 100
     clock.now += 1
     assert len(hints.take_due()) == 100
+
+
+def test_a_pause_lasts_whatever_is_due_and_ends_when_somebody_asks(hints: Hints) -> None:
+    hints.later(b"/r", 0, whole=True)
+    begun = time.monotonic()
+    hints.pause(0.2)
+    assert time.monotonic() - begun >= 0.2
+    hints.wake()
+    hints.pause(PATIENCE)
+    assert time.monotonic() - begun < PATIENCE
+
+
+def test_a_root_inside_another_is_looked_at_by_itself(hints: Hints, clock: Clock) -> None:
+    hints.follow([b"/r", b"/r/left out"])
+    hints.add(b"/r", whole=True)
+    hints.add(b"/r/left out/a")
+    hints.later(b"/r/left out", 0, whole=True)
+    clock.now += QUIET
+    assert set(hints.take_due()) == {Look(b"/r"), Look(b"/r/left out")}
+    hints.add(b"/r", whole=True)
+    hints.add(b"/r/left out/a")
+    assert set(hints.take_all()) == {Look(b"/r"), Look(b"/r/left out/a", whole=False)}

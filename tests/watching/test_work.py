@@ -84,6 +84,16 @@ def test_a_look_that_would_find_only_what_is_about_to_be_read_waits() -> None:
         assert waiting.waits_for(Look(path, whole=whole)) == waits, (path, whole)
 
 
+def test_a_look_at_a_folder_whose_files_were_read_waits_for_no_others() -> None:
+    long = job(12)
+    portions = 0
+    while long.waits_for(Look(b"/r/a")):
+        next_portion([long])
+        portions += 1
+    assert (len(long.reads), portions) == (0, 2)
+    assert not long.folders
+
+
 def test_the_plan_of_a_job_holds_no_file_to_be_read() -> None:
     one = job(3)
     assert (one.plan.reads, one.plan.scanned, len(one.reads)) == ([], 3, 3)
