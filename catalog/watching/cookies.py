@@ -17,13 +17,22 @@ from collections.abc import Callable
 
 
 class Cookies:
-    """A private folder, in memory where there is such a place, so that no disk wakes up for it."""
+    """A private folder, in memory where there is such a place, so that no disk wakes up for it.
+
+    It is not there before ``make_folder``, and may go: with the session of a user who logs out,
+    or to who tidies /tmp.
+    """
 
     def __init__(self, catalog: bytes) -> None:
-        self.folder = os.fsencode(_private_folder(catalog))
+        self._catalog = catalog
+        self.folder = b""
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._waiting: dict[bytes, Callable[[], None]] = {}
+
+    def make_folder(self) -> None:
+        """Make the folder, or make it anew where somebody took it away."""
+        self.folder = os.fsencode(_private_folder(self._catalog))
 
     def bake(self, when_seen: Callable[[], None]) -> bytes:
         """Make a cookie; ``when_seen`` is called on the thread that reads events. Raises OSError.

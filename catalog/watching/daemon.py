@@ -24,6 +24,7 @@ from catalog.store.database import Database, open_for_writing, translated
 from catalog.store.locks import Locks
 from catalog.store.opening import shown
 from catalog.watching.channel import Answer, Server
+from catalog.watching.cookies import Cookies
 from catalog.watching.ears import Listener
 from catalog.watching.following import TICK, Following
 from catalog.watching.hints import Hints, is_inside
@@ -83,20 +84,18 @@ class Daemon:
         self._progress = progress
         self._clock = clock
         self._hints = Hints(clock)
-        self._senses = Senses(
-            self._path, lambda cookies: Listener(self._hints, cookies), clock, reporter.say
-        )
+        cookies = Cookies(self._path)
+        self._senses = Senses(cookies, Listener(self._hints, cookies), clock, reporter.say)
         self._following = Following(self._hints, self._senses, clock, reporter.say)
         self._tools = Tools(
             self._path,
             self._options.jobs or cores(),
             reporter.say,
-            progress=progress,
             clock=clock,
             turning=turning,
         )
         self._worker = Worker(
-            self._hints, self._senses, self._following, self._tools, reporter, arrived
+            self._hints, self._senses, self._following, self._tools, reporter, arrived, progress
         )
         self._syncs: deque[Sync] = deque()
         self._losses = 0
@@ -145,9 +144,12 @@ class Daemon:
             self._syncs.append(sync)
             self._hints.wake()
 
-        self._senses.sync(heard)
-        if not sync.answered.wait(_SYNC_WITHIN):
-            sync.why = "it is busy"
+        try:
+            with self._senses.sync(heard):
+                if not sync.answered.wait(_SYNC_WITHIN):
+                    sync.why = "it is busy"
+        except OSError:
+            sync.why = "events of the disk do not come"
         ids = [followed.root.id for followed in self._following]
         return {"fresh": sync.fresh, "why": sync.why, "roots": ids}
 
@@ -196,7 +198,9 @@ class Daemon:
 
     def _serve(self, undo: contextlib.ExitStack) -> None:
         try:
-            server = Server(self._locks, {"status": self.status, "sync": self.sync})
+            server = Server(
+                self._locks, {"status": self.status, "sync": self.sync}, self._reporter.say
+            )
         except OSError as error:
             self._reporter.say(
                 f"{shown(self._locks.folder)} cannot hold a socket ({error.strerror}): "
@@ -213,7 +217,7 @@ class Daemon:
         self._tick()
         if self._clock() < self._worker.resume_at:
             self._answer_syncs()
-            self._hints.wait(min(TICK, max(0.0, self._worker.resume_at - self._clock())))
+            self._hints.pause(min(TICK, max(0.0, self._worker.resume_at - self._clock())))
             return
         if self._senses.listener.expects_photos():
             self._tools.warm_up()

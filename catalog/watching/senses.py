@@ -10,7 +10,7 @@ import contextlib
 import errno
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from catalog.errors import GaveUp
@@ -55,13 +55,13 @@ class Senses:
 
     def __init__(
         self,
-        catalog: bytes,
-        listener_of: Callable[[Cookies], Listener],
+        cookies: Cookies,
+        listener: Listener,
         clock: Callable[[], float],
         say: Callable[[str], None],
     ) -> None:
-        self.cookies = Cookies(catalog)
-        self.listener = listener_of(self.cookies)
+        self.cookies = cookies
+        self.listener = listener
         self.why_polling = ""
         self._clock = clock
         self._say = say
@@ -108,6 +108,7 @@ class Senses:
     def open(self) -> None:
         """Begin to hear, and make sure of it; else ``why_polling`` says why that cannot be."""
         try:
+            self.cookies.make_folder()
             events = _events_of(sys.platform, self.listener)
             events.watch(self.cookies.folder)
         except OSError as error:
@@ -147,18 +148,22 @@ class Senses:
         if self._events is not None:
             self._events.forget(is_gone)
 
-    def sync(self, heard: Callable[[], None]) -> None:
-        """Call ``heard`` when everything that happened until now has been heard of.
+    @contextlib.contextmanager
+    def sync(self, heard: Callable[[], None]) -> Iterator[None]:
+        """Within this, ``heard`` is called when all that happened until now has been heard of.
 
-        On whatever thread; at once where there are no events.
+        On whatever thread; at once where there are no events. Raises OSError where that cannot
+        be told.
         """
         if self._events is None:
             heard()
+            yield
             return
+        name = self.cookies.bake(heard)
         try:
-            self.cookies.bake(heard)
-        except OSError:  # then nobody is told that the catalog is up to date
-            return
+            yield
+        finally:
+            self.cookies.drop(name)
 
     def is_deaf(self) -> bool:
         """Look whether events still come; from time to time is enough."""
@@ -176,8 +181,10 @@ class Senses:
         elif now >= self._next_pulse:
             self._next_pulse = now + _PULSE
             self._heard.clear()
-            with contextlib.suppress(OSError):
+            try:
                 self._pulse = (self.cookies.bake(self._heard.set), now)
+            except OSError:  # its folder went
+                return True
         return not self._events.alive
 
     def begin_anew(self) -> None:

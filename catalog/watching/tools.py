@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catalog.errors import CatalogError
 from catalog.indexing.reading import standing_pool
-from catalog.progress import Progress
+from catalog.progress import SILENT
 from catalog.store.database import Database, open_existing_for_writing
 
 if TYPE_CHECKING:
@@ -33,14 +33,12 @@ class Tools:
         processes: int,
         say: Callable[[str], None],
         *,
-        progress: Progress,
         clock: Callable[[], float],
         turning: Callable[[], None],
     ) -> None:
         """``turning`` is to be called often: it tells others that all goes on."""
         self.path = catalog
         self.processes = processes
-        self.progress = progress
         self.clock = clock
         self.turning = turning
         self._say = say
@@ -53,7 +51,7 @@ class Tools:
         """The catalog, to write it. Raises what opening it raises."""
         self._used_at = self.clock()
         if self._database is None:
-            self._database = open_existing_for_writing(self.path, self.progress)
+            self._database = open_existing_for_writing(self.path, SILENT)
             for note in self._database.notes:
                 self._say(note)
         return self._database
@@ -84,9 +82,11 @@ class Tools:
         """Close it; the next ``database`` opens what is there then."""
         database, self._database = self._database, None
         if database is not None:
+            nobody_wrote = self._seen == self._stamps()
             with contextlib.suppress(CatalogError):
                 database.close()
-            self._seen = self._stamps()
+            # Closing alters the file, and that is no reason to open it again.
+            self._seen = self._stamps() if nobody_wrote else None
 
     def rest(self) -> None:
         """Close what was not used for long enough."""

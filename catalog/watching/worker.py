@@ -15,7 +15,7 @@ from catalog.indexing import roots, run, upkeep
 from catalog.indexing.plan import Plan
 from catalog.indexing.reconcile import Look
 from catalog.model import Change
-from catalog.progress import SILENT
+from catalog.progress import SILENT, Progress
 from catalog.store import settings
 from catalog.store.database import Database
 from catalog.store.opening import shown
@@ -45,15 +45,17 @@ class Worker:
         tools: Tools,
         reporter: Reporter,
         arrived: Callable[[bytes, int], None],
+        progress: Progress,
     ) -> None:
         """``arrived`` is told the path and content of photos that are new to a catalog that had
-        seen all before."""
+        seen all before; ``progress`` shows the first look at a root."""
         self._hints = hints
         self._senses = senses
         self._following = following
         self._tools = tools
         self._reporter = reporter
         self._arrived = arrived
+        self._progress = progress
         self._changes = Changes(reporter, self._on_arrival)
         self._looking: Followed | None = None
         self._jobs: list[Job] = []
@@ -122,7 +124,7 @@ class Worker:
                     followed.root,
                     looks,
                     settings.recipe(database),
-                    self._tools.progress if Look(followed.path) in looks else SILENT,
+                    self._progress_of(followed),
                     before_listing=watch,
                     is_seen=self._senses.watches,
                 )
@@ -133,7 +135,7 @@ class Worker:
                     part = replace(part, reads=reads)
                 self._jobs.append(job)
                 self._perform(followed, [job], part, database)
-            self._pay(looks)
+            self._pay(followed, looks)
             self._unwatch(followed, plan, watched, everything=Look(followed.path) in looks)
             for folder in plan.elsewhere:
                 self._hints.add(folder)
@@ -165,11 +167,15 @@ class Worker:
                 self._perform(followed, jobs, Plan(reads=reads), database)
             self._put_back(followed, jobs)
 
+    def _progress_of(self, followed: Followed) -> Progress:
+        """A first look ends with a line. Later ones may tell nothing, and a bar would stay."""
+        return self._progress if followed.agreed_at is None else SILENT
+
     @contextlib.contextmanager
     def _in_turn(self, followed: Followed) -> Iterator[Database]:
         """The catalog, while nobody else changes this root. Raises Busy where somebody does."""
         database = self._tools.database()
-        with roots.in_turn(database, followed.root, self._tools.progress, patience=_PATIENCE):
+        with roots.in_turn(database, followed.root, SILENT, patience=_PATIENCE):
             yield database
 
     def _put_back(self, followed: Followed, jobs: Sequence[Job]) -> None:
@@ -200,7 +206,7 @@ class Worker:
                 replace(part, reads=whole),
                 settings.recipe(database),
                 self._tools.processes,
-                self._tools.progress if jobs[0].complete and followed.agreed_at is None else SILENT,
+                self._progress_of(followed) if jobs[0].complete else SILENT,
                 pool=self._tools.pool(),
                 tell=self._changes.hear,
             )
@@ -222,7 +228,7 @@ class Worker:
             return
         if job.sound:
             with self._in_turn(followed) as database:
-                upkeep.complete(database, job.root, job.begun_ns, self._tools.progress)
+                upkeep.complete(database, job.root, job.begun_ns, SILENT)
         first = followed.agreed_at is None
         followed.looked_at(job.begun, job.begun_ns, self._tools.clock())
         done = job.tally
@@ -273,7 +279,7 @@ class Worker:
         self._tools.close_catalog()
         self._reporter.say(str(error))
         there = [followed.path for followed in self._following if followed.is_there]
-        summary = run.index_at(self._tools.path, there, progress=self._tools.progress)
+        summary = run.index_at(self._tools.path, there, progress=self._progress)
         if summary.interrupted:
             raise KeyboardInterrupt
         for note in summary.notes:
@@ -297,11 +303,15 @@ class Worker:
         self._jobs.clear()
         self._following.lose_track()
 
-    def _pay(self, looks: Iterable[Look]) -> None:
+    def _pay(self, followed: Followed, looks: Iterable[Look]) -> None:
         """What was owed and lies where these looked is not owed any more."""
         wholes = {look.path for look in looks if look.whole}
         paid = {look.path for look in looks}
-        self._owed = {path for path in self._owed if path not in paid and not _is_in(path, wholes)}
+        self._owed -= {
+            path
+            for path in self._owed
+            if self._following.at(path) is followed and (path in paid or _is_in(path, wholes))
+        }
 
     def _put_off(self, look: Look, seconds: float) -> None:
         self._owed.add(look.path)

@@ -15,10 +15,12 @@ from commandline import picture as smooth_picture
 from catalog.errors import Busy, CatalogAbsent, DiskFull, GaveUp, UsageError
 from catalog.indexing import upkeep
 from catalog.model import Happening, Kind, Recipe
+from catalog.progress import Phase, Silent
 from catalog.store.database import open_for_reading
 from catalog.store.locks import Locks
 from catalog.watching import followed, following, senses
 from catalog.watching.client import daemon_state, synchronise
+from catalog.watching.tools import Tools
 from tests.support import Reader, digest, no_loose_ends, picture, true
 from tests.watching.live import Watched
 
@@ -584,6 +586,25 @@ def test_r17_when_events_stop_to_come_it_listens_anew(
     assert watched.status["state"] == "watching"
 
 
+def test_r17_the_private_folder_of_cookies_is_made_anew_where_somebody_took_it_away(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    os.rmdir(watched.daemon._senses.cookies.folder)
+    begun = time.monotonic()
+    answer = watched.daemon.sync()
+    assert (answer["fresh"], answer["why"]) == (False, "events of the disk do not come")
+    assert time.monotonic() - begun < 5
+    monkeypatch.setattr(following, "TICK", 0.1)
+    watched.daemon._senses._next_pulse = 0
+    watched.daemon._hints.wake()
+    assert watched.until(watched.sync)
+    assert watched.recorder.has_said("listening anew")
+    watched.library.put("b.bmp", 2, age=0)
+    assert in_time(watched)
+
+
 def test_r17_after_three_failures_it_gives_up(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -652,6 +673,45 @@ def test_r21_a_question_sees_what_happened_before_it_and_says_so(watched: Watche
     freshness = synchronise(library.catalog)
     ((root,),) = library.rows("SELECT id FROM root")
     assert (freshness.roots, freshness.why_not) == ({root}, "")
+
+
+def test_questions_that_nobody_waits_for_any_more_are_forgotten(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    cookies = watched.daemon._senses.cookies
+    monkeypatch.setattr("catalog.watching.daemon._SYNC_WITHIN", 0.1)
+    monkeypatch.setattr(cookies, "seen", lambda name: None)
+    assert watched.daemon.sync()["why"] == "it is busy"
+    assert not cookies._waiting
+
+
+def test_a_question_that_cannot_be_answered_is_told(watched: Watched) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    watched.daemon._losses = object()  # no JSON
+    assert daemon_state(watched.library.catalog).problem == "it does not answer"
+    assert watched.recorder.has_said("a question could not be answered: TypeError")
+
+
+def test_one_that_does_not_listen_yet_is_starting(watched: Watched) -> None:
+    watched.library.index()
+    lock = Locks(watched.library.catalog).daemon()
+    with lock.hold():
+        state = daemon_state(watched.library.catalog)
+        assert (state.state, state.pid) == ("starting", os.getpid())
+        assert "yet" in state.problem
+        assert "yet" in synchronise(watched.library.catalog).why_not
+
+
+def test_by_a_link_to_the_catalog_it_is_the_same_daemon(watched: Watched, tmp_path: Path) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    link = os.fsencode(tmp_path / "link.db")
+    os.symlink(watched.library.catalog, link)
+    assert daemon_state(link).state == "watching"
+    assert synchronise(link).roots
 
 
 def test_r21_while_it_looks_for_the_first_time_nothing_is_fresh(
@@ -750,6 +810,63 @@ def test_a_root_that_is_added_or_forgotten_is_followed_from_then_on_or_no_more(
     assert library.rows(count) == [(2,)]
 
 
+def test_a_root_inside_another_that_leaves_it_out_is_followed_by_its_own_patterns(
+    watched: Watched,
+) -> None:
+    library = watched.library
+    library.put("a.bmp", 1)
+    library.put("private/b.bmp", 2)
+    library.index(library.path("private"))
+    library.index(exclude=["private", "*.gif"])
+    watched.start(bytes(library.top), library.path("private"))
+    assert watched.until(watched.sync), watched.daemon.sync()
+    library.put("private/new.gif", 3, age=0)
+    assert watched.until(lambda: b"private/new.gif" in library.known(), SOON)
+    library.put("private/c/new.bmp", 4, age=0)
+    assert watched.until(lambda: b"private/c/new.bmp" in library.known(), SOON)
+
+
+def test_after_the_first_look_no_bar_is_drawn(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Shown(Silent):
+        phases = 0
+
+        def start(self, phase: Phase, total: int | None = None) -> None:
+            self.phases += 1
+
+    monkeypatch.setattr(following, "TICK", 0.1)
+    monkeypatch.setattr(followed, "RESCAN", 0.5)
+    watched.library.put("a.bmp", 1)
+    shown = Shown()
+    watched.start(progress=shown)
+    first = shown.phases
+    assert first
+    agreed = watched.status["last_rescan_ns"]
+    assert watched.until(lambda: watched.status["last_rescan_ns"] > agreed)
+    assert shown.phases == first
+
+
+def test_what_others_write_just_before_the_catalog_is_closed_is_seen(
+    watched: Watched, tmp_path: Path
+) -> None:
+    library = watched.library
+    library.put("a.bmp", 1)
+    library.index()
+    tools = Tools(library.catalog, 1, print, clock=time.monotonic, turning=lambda: None)
+    tools.database()
+    tools.others_wrote()
+    tools.close_catalog()
+    assert not tools.others_wrote()
+    tools.database()
+    tools.others_wrote()
+    other = tmp_path / "other"
+    other.mkdir()
+    library.index(other)
+    tools.close_catalog()
+    assert tools.others_wrote()
+
+
 def test_the_catalog_is_closed_while_nothing_happens(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -787,6 +904,26 @@ def test_r28_a_full_disk_is_waited_out(watched: Watched, monkeypatch: pytest.Mon
     assert watched.recorder.has_said("can be written again")
     assert watched.status["state"] == "watching"
     assert at_rest(watched)
+
+
+def test_r28_while_the_disk_is_full_nothing_spins(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise DiskFull("no room left on the disk of the catalog")
+
+    monkeypatch.setattr(upkeep, "perform", full)
+    turns = []
+    turn = watched.daemon._turn
+    monkeypatch.setattr(watched.daemon, "_turn", lambda: (turns.append(1), turn()))
+    watched.library.put("b.bmp", 2, age=0)
+    assert watched.until(lambda: watched.daemon._worker._tries == 2)
+    turns.clear()
+    assert watched.until(lambda: watched.daemon._worker._tries == 3)
+    assert len(turns) < 20
 
 
 def test_r27_a_catalog_that_is_damaged_is_set_aside_and_built_anew(
