@@ -20,4 +20,6 @@ channel     a socket, for others to ask
 client      what they ask: how it is, and whether the catalog is up to date
 background  without a terminal, and its end
 service     starting with the session: systemd and launchd
+notifier    telling systemd how the daemon is
+programs    running other programs to their end
 """

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import queue
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
 from catalog.errors import CatalogError
 from catalog.model import AlreadyThere
+from catalog.watching.programs import failure_of
 
 Arrival: TypeAlias = tuple[bytes, int]  # path, content
 Finder: TypeAlias = Callable[[Sequence[Arrival]], Iterable[AlreadyThere]]
@@ -95,23 +96,6 @@ class Announcer:
             self._call([self._notify, "--app-name=imgcat", "--", "You already have this", text])
 
     def _call(self, words: Sequence[str | bytes]) -> None:
-        """Run a program; without a shell, so that no file name can mean anything to one."""
-        name = words[0] if isinstance(words[0], str) else "the command"
-        try:
-            done = subprocess.run(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                timeout=_TIME_LIMIT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            self._say(f"{name} was stopped after {_TIME_LIMIT:.0f} seconds")
-        except (OSError, ValueError) as error:
-            self._say(f"{name} cannot be run: {error}")
-        else:
-            if done.returncode:
-                said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-                detail = f": {said[0]}" if said else ""
-                self._say(f"{name} ended with {done.returncode}{detail}")
+        why = failure_of(words, _TIME_LIMIT)
+        if why:
+            self._say(f"{os.fsdecode(words[0])} failed: {why}")

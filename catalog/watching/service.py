@@ -1,7 +1,4 @@
-"""Starting with the session: a systemd unit of the user, or a launchd agent on macOS.
-
-And ``Notifier``, through which the daemon tells systemd how it is.
-"""
+"""Starting with the session: a systemd unit of the user, or a launchd agent on macOS."""
 
 from __future__ import annotations
 
@@ -10,8 +7,6 @@ import os
 import plistlib
 import re
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,11 +18,10 @@ from typing import Final
 from catalog.errors import CatalogError, ExitCode, UsageError
 from catalog.store.opening import shown
 from catalog.store.place import log_file
+from catalog.watching.programs import failure_of
 
 _PATIENCE: Final = 100.0  # seconds for one call; starting waits until the daemon listens
 _DRAINS_WITHIN: Final = 10.0  # seconds until launchd has forgotten the agent before this one
-_STATUS_EVERY: Final = 10.0  # seconds
-_STATUS: Final = 500  # characters; systemd drops what is longer than 4,096 bytes
 
 # D-Bus carries none of these: with one byte that is not UTF-8, 'systemctl status' fails for the
 # whole service (seen with systemd 252). XML carries fewer still.
@@ -140,7 +134,7 @@ class _Systemd:
         ):
             if words[0] == "restart":
                 make_room()
-            why = _run("systemctl", "--user", *words)
+            why = failure_of(("systemctl", "--user", *words), _PATIENCE)
             if why:
                 raise CatalogError(
                     f"{shown(self.path)} is written, but "
@@ -155,15 +149,16 @@ class _Systemd:
     def remove(self) -> None:
         # Without systemd there is nobody to end it, and nobody reads the unit any more.
         if shutil.which("systemctl") is not None:
-            why = _run("systemctl", "--user", "disable", "--now", self.name)
+            why = failure_of(("systemctl", "--user", "disable", "--now", self.name), _PATIENCE)
             if why:
                 raise CatalogError(
                     f"'systemctl --user disable --now {self.name}' failed, so {shown(self.path)} "
                     f"is still there: {why}; try again in a session of your own"
                 )
         _unlink(self.path)
-        _run("systemctl", "--user", "daemon-reload")
-        _run("systemctl", "--user", "reset-failed", self.name)  # else a failed one stays listed
+        failure_of(("systemctl", "--user", "daemon-reload"), _PATIENCE)
+        # Else a failed one stays listed.
+        failure_of(("systemctl", "--user", "reset-failed", self.name), _PATIENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +187,7 @@ class _Launchd:
         until = time.monotonic() + _DRAINS_WITHIN
         bootstrap = ("launchctl", "bootstrap", f"gui/{os.getuid()}", os.fsdecode(self.path))
         # It answers "5: Input/output error" until the agent before this one is gone.
-        while (why := _run(*bootstrap)) and time.monotonic() < until:
+        while (why := failure_of(bootstrap, _PATIENCE)) and time.monotonic() < until:
             time.sleep(0.5)
         if why:
             raise CatalogError(
@@ -209,7 +204,8 @@ class _Launchd:
         _unlink(self.path)
 
     def _end(self) -> None:
-        _run("launchctl", "bootout", f"gui/{os.getuid()}/{self.name}")  # fails where it is not
+        # It fails where there is none.
+        failure_of(("launchctl", "bootout", f"gui/{os.getuid()}/{self.name}"), _PATIENCE)
 
 
 def _unit(command: Sequence[str]) -> bytes:
@@ -266,94 +262,3 @@ def _unlink(path: bytes) -> None:
         os.unlink(path)
     except OSError as error:
         raise CatalogError(f"cannot remove {shown(path)}: {error.strerror}") from error
-
-
-def _run(*words: str) -> str:
-    """Run a command to its end; returns why it failed, empty if it did not."""
-    try:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"no answer within {_PATIENCE:.0f} seconds"
-    except OSError as error:
-        return error.strerror or str(error)
-    if done.returncode == 0:
-        return ""
-    lines = done.stderr.decode(errors="replace").split("\n")
-    # Both may end with general advice, which is not why.
-    said = [
-        line.strip() for line in lines if line.strip() and not line.startswith(("See ", "Try "))
-    ]
-    return said[-1] if said else f"exit code {done.returncode}"
-
-
-class Notifier:
-    """Tells systemd how the daemon is; where systemd did not start it, nothing happens.
-
-    Never waits and never raises. What cannot be sent now goes with the next ``alive``.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Takes the variables out of the environment: they are not for child processes."""
-        names = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-        address, interval, process = (os.environ.pop(name, "") for name in names)
-        self._address = os.fsencode(address)
-        if address.startswith("@"):  # an abstract address, of no file
-            self._address = b"\0" + self._address[1:]
-        self._clock = clock
-        self._every: float | None = None  # seconds
-        if interval.isdecimal() and process in ("", str(os.getpid())):
-            self._every = int(interval) / 2_000_000
-        self._next = self._next_status = clock()
-        self._unsaid: dict[str, str] = {}
-
-    def ready(self) -> None:
-        """The daemon listens."""
-        self._say("READY", "1")
-
-    def status(self, text: str) -> None:
-        """One line on what it does, for ``systemctl status``."""
-        line = " ".join(text.split())[:_STATUS]
-        self._say("STATUS", line.encode("utf-8", "replace").decode())
-
-    def stopping(self) -> None:
-        """The daemon ends."""
-        self._say("STOPPING", "1")
-
-    def alive(self, status: Callable[[], str] | None = None) -> None:
-        """It goes on. To be called often: what systemd need not hear is not sent.
-
-        ``status`` is asked for its words now and then.
-        """
-        now = self._clock()
-        if self._address and status is not None and now >= self._next_status:
-            self._next_status = now + _STATUS_EVERY
-            self.status(status())
-        if self._every is not None and now >= self._next:
-            self._next = now + self._every
-            self._unsaid["WATCHDOG"] = "1"
-        self._send()
-
-    def _say(self, name: str, value: str) -> None:
-        self._unsaid[name] = value
-        self._send()
-
-    def _send(self) -> None:
-        saying = list(self._unsaid.items())
-        if not self._address or not saying:
-            return
-        text = "\n".join(f"{name}={value}" for name, value in saying)
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
-        ):
-            channel.setblocking(False)
-            channel.sendto(text.encode(), self._address)
-            for name, _ in saying:
-                self._unsaid.pop(name, None)

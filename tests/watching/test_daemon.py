@@ -425,7 +425,7 @@ def test_a_command_that_fails_is_told_and_harms_nothing(watched: Watched, tmp_pa
     script.chmod(0o755)
     watched.start(command=[str(script)])
     watched.library.put("b.bmp", 1, age=0)
-    assert watched.until(lambda: watched.recorder.has_said("ended with 3: it broke"))
+    assert watched.until(lambda: watched.recorder.has_said("fails failed: it broke"))
     watched.library.put("c.bmp", 2, age=0)
     assert in_time(watched)
 

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from catalog.errors import CatalogError, UsageError
 from catalog.store.place import log_file
 from catalog.watching import service
-from catalog.watching.service import Notifier, install, is_installed, uninstall
+from catalog.watching.notifier import Notifier
+from catalog.watching.service import install, is_installed, uninstall
 
 CATALOG = b"/photos/catalog.db"
 COMMAND = ["/usr/bin/python3", "-m", "catalog", "watch", "/photos"]
@@ -713,5 +714,5 @@ def test_where_systemd_does_not_listen_nothing_happens(
 def test_without_systemd_no_socket_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notifier = Notifier()
-    monkeypatch.delattr(service.socket, "socket")
+    monkeypatch.delattr("catalog.watching.notifier.socket.socket")
     notifier.ready()
