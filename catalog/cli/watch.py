@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,9 @@ from catalog.rendering.escaping import printable
 from catalog.store.place import is_default, log_file
 from catalog.watching import background
 from catalog.watching.options import Options
+
+if TYPE_CHECKING:
+    from catalog.rendering.live import Live
 
 
 def watch(
@@ -71,7 +74,7 @@ def watch(
     ] = None,
     notify: Annotated[
         bool,
-        typer.Option("--notify", help="Then also show a notification, where there is notify-send."),
+        typer.Option("--notify", help="Then also show a notification; needs notify-send."),
     ] = False,
     jobs: JobsOption = None,
     log: Annotated[str | None, typer.Option("--log", hidden=True)] = None,
@@ -86,46 +89,28 @@ def watch(
     only_one(detach=detach, stop=stop, install=install, uninstall=uninstall)
     place = catalog_path(context, catalog)
     quiet = is_quiet(context, quiet)
-    words, shown = _words_of(on_duplicate), _notifier(notify)
+    options = Options(poll, jobs, _command_of(on_duplicate), _notifier(notify))
     if stop:
         _stop(place, quiet=quiet)
     elif uninstall:
         from catalog.watching import service
 
         _say(service.uninstall(place, is_default(place)), quiet=quiet)
-    elif detach or install:
-        tops = [os.path.realpath(path) for path in as_paths(paths)]
-        options = _options(poll=poll, on_duplicate=on_duplicate, notify=notify, jobs=jobs)
-        command = _command(place, [*options, *map(os.fsdecode, tops)])
-        (_install if install else _detach)(place, command, tops, quiet=quiet)
+    elif install:
+        _install(place, options, _tops(paths), quiet=quiet)
+    elif detach:
+        _detach(place, options, _tops(paths), quiet=quiet)
     else:
-        _follow(
-            place,
-            as_paths(paths),
-            words,
-            notify=shown,
-            options=Options(poll=poll, jobs=jobs),
-            log=log,
-            quiet=quiet,
-        )
+        _follow(place, as_paths(paths), options, log=log, quiet=quiet)
 
 
 def _follow(
-    place: bytes,
-    paths: list[bytes],
-    words: list[str],
-    *,
-    notify: str | None,
-    options: Options,
-    log: str | None,
-    quiet: bool,
+    place: bytes, paths: list[bytes], options: Options, *, log: str | None, quiet: bool
 ) -> None:
     """Be the daemon, until somebody ends it."""
-    from catalog.rendering.live import Live
-    from catalog.rendering.log import RotatingLog
     from catalog.watching.arrivals import Announcer
     from catalog.watching.daemon import Daemon
-    from catalog.watching.service import Notifier
+    from catalog.watching.notifier import Notifier
 
     _hush()
     notifier = Notifier()
@@ -133,19 +118,15 @@ def _follow(
         TerminalProgress(quiet=quiet or log is not None) as progress,
         contextlib.ExitStack() as undo,
     ):
-        if log is None:
-            out = look.for_people(sys.stdout)
-            live = Live(out, look.look_of(out), before=progress.hide)
-        else:
-            lines = undo.enter_context(contextlib.closing(RotatingLog(os.fsencode(log))))
-            live = Live(lines, look.Look(), dated=True)
+        live = _live(log, progress, undo)
         announcer = Announcer(
             lambda arrivals: _already_there(place, arrivals),
             live.already_there,
             live.say,
-            words,
-            notify,
+            options.command,
+            options.notify,
         )
+        undo.callback(announcer.close)
 
         def started() -> None:
             notifier.ready()
@@ -170,12 +151,23 @@ def _follow(
         except KeyboardInterrupt:
             notifier.stopping()
             live.say("ended")
-        except CatalogError as error:
-            if log is not None:
-                live.say(f"ended: {error}")
+        except Exception as error:
+            if log is not None:  # where it says anything else, nobody looks
+                kind = "" if isinstance(error, CatalogError) else f"{type(error).__name__}: "
+                live.say(f"ended: {kind}{error}")
             raise
-        finally:
-            announcer.close()
+
+
+def _live(log: str | None, progress: TerminalProgress, undo: contextlib.ExitStack) -> Live:
+    """Where its lines go: a log file, or the terminal."""
+    from catalog.rendering.live import Live
+    from catalog.rendering.log import RotatingLog
+
+    if log is not None:
+        lines = undo.enter_context(contextlib.closing(RotatingLog(os.fsencode(log))))
+        return Live(lines, look.Look(), dated=True)
+    out = look.for_people(sys.stdout)
+    return Live(out, look.look_of(out), before=progress.hide)
 
 
 def _already_there(place: bytes, arrivals: Sequence[tuple[bytes, int]]) -> Iterable[AlreadyThere]:
@@ -191,9 +183,9 @@ def _hush() -> None:
     logger.propagate = False
 
 
-def _detach(place: bytes, command: list[str], _tops: list[bytes], *, quiet: bool) -> None:
+def _detach(place: bytes, options: Options, tops: list[bytes], *, quiet: bool) -> None:
     log = os.fsdecode(log_file(place))
-    pid, said, code = background.start([*command, "--log", log])
+    pid, said, code = background.start([*_daemon(place, options, tops), "--log", log])
     if code:
         print(said.splitlines()[-1] if said else "imgcat: it ended at once", file=sys.stderr)
         raise typer.Exit(code)
@@ -204,7 +196,7 @@ def _detach(place: bytes, command: list[str], _tops: list[bytes], *, quiet: bool
     )
 
 
-def _install(place: bytes, command: list[str], tops: list[bytes], *, quiet: bool) -> None:
+def _install(place: bytes, options: Options, tops: list[bytes], *, quiet: bool) -> None:
     from catalog.watching import service
 
     for top in tops:
@@ -212,8 +204,9 @@ def _install(place: bytes, command: list[str], tops: list[bytes], *, quiet: bool
             raise UsageError(f"there is no folder {printable(top)}")
     if not tops and not os.path.exists(place):
         raise UsageError("name the folder of your pictures: imgcat watch FOLDER --install")
+    command = _daemon(place, options, tops)
     if sys.platform == "darwin":  # launchd keeps no log of its own
-        command = [*command, "--log", os.fsdecode(log_file(place))]
+        command += ["--log", os.fsdecode(log_file(place))]
     said = service.install(place, is_default(place), command, lambda: background.stop(place))
     _say(said, quiet=quiet)
 
@@ -228,32 +221,35 @@ def _say(message: str, *, quiet: bool) -> None:
         print(message)
 
 
-def _command(place: bytes, words: list[str]) -> list[str]:
+def _tops(paths: list[str] | None) -> list[bytes]:
+    """The folders, by names that are true wherever the daemon runs."""
+    return [os.path.realpath(path) for path in as_paths(paths)]
+
+
+def _daemon(place: bytes, options: Options, tops: list[bytes]) -> list[str]:
     """The command line of a daemon for this catalog."""
-    program = [sys.executable, "-P", "-m", "catalog"]
-    return [*program, "--catalog", os.fsdecode(place), "watch", *words]
-
-
-def _options(*, poll: bool, on_duplicate: str | None, notify: bool, jobs: int | None) -> list[str]:
     return [
-        *(["--poll"] if poll else []),
-        *(["--on-duplicate", on_duplicate] if on_duplicate is not None else []),
-        *(["--notify"] if notify else []),
-        *(["--jobs", str(jobs)] if jobs is not None else []),
+        *(sys.executable, "-P", "-m", "catalog", "--catalog", os.fsdecode(place), "watch"),
+        *(["--poll"] if options.poll else []),
+        *(["--on-duplicate", shlex.join(options.command)] if options.command else []),
+        *(["--notify"] if options.notify is not None else []),
+        *(["--jobs", str(options.jobs)] if options.jobs is not None else []),
+        *map(os.fsdecode, tops),
     ]
 
 
-def _words_of(command: str | None) -> list[str]:
+def _command_of(given: str | None) -> tuple[str, ...]:
     """The user's command as words. Raises UsageError where it cannot be run."""
-    if command is None:
-        return []
+    if given is None:
+        return ()
     try:
-        words = shlex.split(command)
+        words = shlex.split(given)
     except ValueError as error:
-        raise UsageError(f"--on-duplicate {command!r} is no command: {error}") from None
-    if not words or shutil.which(words[0]) is None:
+        raise UsageError(f"--on-duplicate {given!r} is no command: {error}") from None
+    found = shutil.which(words[0]) if words else None
+    if found is None:
         raise UsageError(f"--on-duplicate: there is no program {words[0] if words else ''!r}")
-    return words
+    return (os.path.abspath(found), *words[1:])  # the daemon may run elsewhere
 
 
 def _notifier(wanted: bool) -> str | None:

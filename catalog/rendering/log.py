@@ -7,6 +7,9 @@ from logging import LogRecord, makeLogRecord
 from logging.handlers import RotatingFileHandler
 from typing import Any, Final
 
+from catalog.errors import CatalogError
+from catalog.rendering.escaping import printable
+
 _BYTES: Final = 5_000_000
 _KEPT: Final = 3  # older files beside it
 
@@ -18,7 +21,13 @@ class RotatingLog:
     """
 
     def __init__(self, path: bytes) -> None:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        """Raises CatalogError where its folder cannot be made."""
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise CatalogError(
+                f"cannot write the log {printable(path)}: {error.strerror}"
+            ) from error
         self._handler = _Handler(
             os.fsdecode(path),
             maxBytes=_BYTES,

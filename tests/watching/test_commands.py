@@ -333,3 +333,50 @@ def test_python_programs_hear_whether_answers_are_fresh(
         env=imgcat.env,
     )
     assert json.loads(done.stdout) == [True, 2, "watching", True]
+
+
+def test_what_ends_it_in_the_background_is_in_its_log(
+    imgcat: Imgcat, home: Path, photos: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    sabotaged = (
+        "import sys\n"
+        "from catalog.cli.app import run\n"
+        "from catalog.watching.daemon import Daemon\n"
+        "def turn(self): raise RuntimeError('a mistake')\n"
+        "Daemon._turn = turn\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    words = ["--catalog", os.fsdecode(imgcat.catalog), "watch", photos, "--log", log]
+    done = subprocess.run(
+        [sys.executable, "-c", sabotaged, *words], env=imgcat.env, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert log.read_text().endswith("ended: RuntimeError: a mistake\n")
+
+
+def test_a_command_named_from_here_is_found_from_anywhere(
+    imgcat: Imgcat, home: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "tell me.sh"
+    script.write_text(f'#!/bin/sh\necho "$1 $2" >> "{tmp_path}/told"\n')
+    script.chmod(0o755)
+    done = imgcat("watch", "--detach", "--on-duplicate", "'./tell me.sh' first", photos)
+    assert done.code == 0, done.errors
+    assert wait_for(lambda: daemon_state(imgcat.catalog).state == "watching", 20)
+    shutil.copy(photos / "folder 0" / "0000.png", photos / "copy.png")
+    told = tmp_path / "told"
+    assert wait_for(lambda: told.exists() and told.read_text().endswith("\n"), 20)
+    assert told.read_text() == f"first {photos / 'copy.png'}\n"
+    assert imgcat("watch", "--stop").code == 0
+
+
+def test_a_log_that_cannot_be_written_is_one_line(
+    imgcat: Imgcat, home: Path, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    imgcat.env["XDG_STATE_HOME"] = str(tmp_path / "file")
+    done = imgcat("watch", "--detach", photos)
+    assert done.code == 1
+    assert "cannot write the log" in one_line(done)
