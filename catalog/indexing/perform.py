@@ -11,10 +11,10 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from catalog.indexing.plan import Carry, Plan, Read, Why, is_racy, settled_digest
-from catalog.indexing.reading import as_problem, believed_of, readings_of
+from catalog.indexing.reading import Reader, as_problem, believed_of
 from catalog.indexing.tree import Node
 from catalog.model import (
     Change,
@@ -31,9 +31,6 @@ from catalog.progress import Phase, Progress
 from catalog.store import contents, folders, photos, settings
 from catalog.store.database import Database, Writer
 from catalog.store.photos import PhotoRow
-
-if TYPE_CHECKING:
-    from catalog.workers.pool import Pool
 
 BATCH_ROWS: Final = 500
 BATCH_SECONDS: Final = 0.2
@@ -87,16 +84,16 @@ class Performer:
         database: Database,
         recipe: Recipe,
         decoder: str,
+        reader: Reader,
         progress: Progress,
         *,
-        pool: Pool | None = None,
         tell: Callable[[Change], None] | None = None,
     ) -> None:
         self._database = database
         self._recipe = recipe
         self._decoder = decoder
         self._progress = progress
-        self._pool = pool
+        self._reader = reader
         self._tell = tell
         self._untold: list[Change] = []  # what the transaction under way changes
         self._unused: set[int] = set()  # contents that a file may have been the last to hold
@@ -104,7 +101,7 @@ class Performer:
         self._made: list[Node] = []  # folders whose rows the transaction under way made
         self.tally = Tally()
 
-    def perform(self, plan: Plan, jobs: int) -> Tally:
+    def perform(self, plan: Plan) -> Tally:
         """Do all of it. On KeyboardInterrupt what was read is kept, and the tally says so."""
         self.tally.unchanged += plan.unchanged
         self.tally.moved += plan.moved
@@ -112,7 +109,7 @@ class Performer:
             self._places(plan)
             extra = self._carry(plan.carries)
             self._presence(plan)
-            self._read([*plan.reads, *extra], jobs)
+            self._read([*plan.reads, *extra])
             self._settle(plan)
         except KeyboardInterrupt:
             self.tally.interrupted = True
@@ -305,14 +302,14 @@ class Performer:
 
     # -- reading -----------------------------------------------------------------------------
 
-    def _read(self, reads: Sequence[Read], jobs: int) -> None:
+    def _read(self, reads: Sequence[Read]) -> None:
         if not reads:
             return
         self._progress.start(Phase.READING, len(reads))
         self.tally.pending = len(reads)
         pending: list[tuple[Read, Reading]] = []
         since = time.monotonic()
-        with contextlib.closing(readings_of(reads, self._recipe, jobs, self._pool)) as readings:
+        with contextlib.closing(self._reader(reads, self._recipe)) as readings:
             try:
                 for read, reading in readings:
                     pending.append((read, reading))

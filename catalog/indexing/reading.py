@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from catalog.imaging.formats import PICTURE_SUFFIXES
 from catalog.imaging.limits import FILE_BYTES
@@ -16,29 +17,31 @@ if TYPE_CHECKING:
     from catalog.workers.pool import Pool
 
 
-def readings_of(
-    reads: Sequence[Read], recipe: Recipe, jobs: int, pool: Pool | None = None
-) -> Generator[tuple[Read, Reading], None, None]:
-    """Read these files in ``jobs`` processes, or in ``pool``; readings come as they are done."""
-    # Here and not above: a rescan that finds nothing starts and imports none of this.
-    from catalog.imaging.reading import warm_up
-    from catalog.workers.pool import Lost, Task, run_all
+Readings: TypeAlias = Generator[tuple[Read, Reading], None, None]  # as they are done
+Reader: TypeAlias = Callable[[Sequence[Read], Recipe], Readings]
 
-    tasks = (
-        Task((number, item.folder.file(item.name), recipe, item.known_digest), item.size)
-        for number, item in enumerate(reads)
-    )
-    begun = time.time_ns()
-    if pool is not None:
-        results = pool.run_all(read_numbered, tasks)
-    else:
-        results = run_all(read_numbered, tasks, jobs=min(jobs, len(reads)), warm_up=warm_up)
-    for (number, *_), result in results:
-        item = reads[number]
-        if isinstance(result, Lost):
-            # What was lost is what the file held at some moment since: later bytes are due.
-            result = Reading(None, begun, Failure(result.reason, result.detail))
-        yield item, result
+
+def in_processes(jobs: int) -> Reader:
+    """Reads in that many processes, which end with the last file."""
+
+    def read(reads: Sequence[Read], recipe: Recipe) -> Readings:
+        # Here and not above: a rescan that finds nothing starts and imports none of this.
+        from catalog.imaging.reading import warm_up
+        from catalog.workers.pool import run_all
+
+        most = min(jobs, len(reads))
+        return _readings(reads, recipe, partial(run_all, jobs=most, warm_up=warm_up))
+
+    return read
+
+
+def in_pool(pool: Callable[[], Pool]) -> Reader:
+    """Reads in processes that stay; ``pool`` is asked for them when there is a file to read."""
+
+    def read(reads: Sequence[Read], recipe: Recipe) -> Readings:
+        return _readings(reads, recipe, pool().run_all)
+
+    return read
 
 
 def standing_pool(jobs: int) -> Pool:
@@ -47,6 +50,22 @@ def standing_pool(jobs: int) -> Pool:
     from catalog.workers.pool import Pool
 
     return Pool(jobs, warm_up)
+
+
+def _readings(reads: Sequence[Read], recipe: Recipe, run_all: Callable[..., Any]) -> Readings:
+    from catalog.workers.pool import Lost, Task
+
+    tasks = (
+        Task((number, item.folder.file(item.name), recipe, item.known_digest), item.size)
+        for number, item in enumerate(reads)
+    )
+    begun = time.time_ns()
+    for (number, *_), result in run_all(read_numbered, tasks):
+        item = reads[number]
+        if isinstance(result, Lost):
+            # What was lost is what the file held at some moment since: later bytes are due.
+            result = Reading(None, begun, Failure(result.reason, result.detail))
+        yield item, result
 
 
 def read_numbered(request: tuple[int, bytes, Recipe, bytes | None]) -> Reading:

@@ -14,6 +14,7 @@ from catalog.imaging.identity import decoder_identity
 from catalog.indexing import roots, upkeep
 from catalog.indexing.perform import Tally
 from catalog.indexing.plan import Plan
+from catalog.indexing.reading import in_processes
 from catalog.indexing.reconcile import Look
 from catalog.indexing.roots import FilterChange, Target
 from catalog.model import Recipe, Summary
@@ -136,7 +137,8 @@ class _Run:
             self.tally.interrupted = True
             return
         self._warn_of_many_missing(target, plan)
-        tally = upkeep.perform(self._database, plan, self._recipe, self._jobs, self._progress)
+        reader = in_processes(self._jobs)
+        tally = upkeep.perform(self._database, plan, self._recipe, reader, self._progress)
         self._add(plan, tally)
         whole = target.top == target.root.path and not plan.offline
         if whole and not (tally.unreadable or tally.interrupted):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from catalog.imaging.identity import decoder_identity
 from catalog.indexing.perform import Performer, Tally
 from catalog.indexing.plan import Plan
+from catalog.indexing.reading import Reader
 from catalog.indexing.reconcile import Look, Scope, reconcile
 from catalog.indexing.roots import filters_of
 from catalog.model import Change, Recipe
@@ -15,9 +16,6 @@ from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos
 from catalog.store.database import Database
 from catalog.store.folders import RootRow
-
-if TYPE_CHECKING:
-    from catalog.workers.pool import Pool
 
 MISSING_KEPT_NS: Final = 30 * 24 * 3600 * 10**9  # then a complete scan forgets a missing file
 _DROPPED_AT_ONCE: Final = 500  # rows
@@ -47,16 +45,14 @@ def perform(
     database: Database,
     plan: Plan,
     recipe: Recipe,
-    jobs: int,
+    reader: Reader,
     progress: Progress = SILENT,
     *,
-    pool: Pool | None = None,
     tell: Callable[[Change], None] | None = None,
 ) -> Tally:
-    """Carry a plan out: with ``pool``, in its processes. ``tell`` hears of each change."""
+    """Carry a plan out; ``reader`` reads its files, and ``tell`` hears of each change."""
     decoder = decoder_identity() if plan.reads or plan.carries else ""
-    performer = Performer(database, recipe, decoder, progress, pool=pool, tell=tell)
-    return performer.perform(plan, jobs)
+    return Performer(database, recipe, decoder, reader, progress, tell=tell).perform(plan)
 
 
 def complete(database: Database, root: RootRow, begun_ns: int, progress: Progress = SILENT) -> None:

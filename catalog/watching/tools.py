@@ -38,7 +38,7 @@ class Tools:
     ) -> None:
         """``turning`` is to be called often: it tells others that all goes on."""
         self.path = catalog
-        self.processes = processes
+        self._processes = processes
         self.clock = clock
         self.turning = turning
         self._say = say
@@ -60,7 +60,7 @@ class Tools:
         """The processes that read; they start with the first file, or with ``warm_up``."""
         self._used_at = self.clock()
         if self._pool is None:
-            self._pool = standing_pool(self.processes)
+            self._pool = standing_pool(self._processes)
         return self._pool
 
     def warm_up(self) -> None:

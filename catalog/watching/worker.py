@@ -13,6 +13,7 @@ from typing import Final
 from catalog.errors import Busy, CatalogDamaged, CatalogError, CatalogUnusable
 from catalog.indexing import roots, run, upkeep
 from catalog.indexing.plan import Plan
+from catalog.indexing.reading import in_pool
 from catalog.indexing.reconcile import Look
 from catalog.model import Change
 from catalog.progress import SILENT, Progress
@@ -205,9 +206,8 @@ class Worker:
                 database,
                 replace(part, reads=whole),
                 settings.recipe(database),
-                self._tools.processes,
+                in_pool(self._tools.pool),
                 self._progress_of(followed) if jobs[0].complete else SILENT,
-                pool=self._tools.pool(),
                 tell=self._changes.hear,
             )
         finally:

@@ -9,6 +9,7 @@ import pytest
 
 from catalog.indexing import roots
 from catalog.indexing.perform import Performer
+from catalog.indexing.reading import in_processes
 from catalog.indexing.reconcile import Look, Scope, reconcile
 from catalog.indexing.roots import FilterChange, choose, filters_of
 from catalog.model import Recipe
@@ -38,8 +39,8 @@ def test_what_another_run_found_elsewhere_is_not_marked_missing(library: Library
         finds = reconcile(first, scope_of(first, library.path("one")))
         misses = reconcile(second, scope_of(second, library.path("two")))
         assert (len(misses.missing), len(misses.gone)) == (1, 1)
-        Performer(first, Recipe.REDUCED, "", SILENT).perform(finds, 1)
-        tally = Performer(second, Recipe.REDUCED, "", SILENT).perform(misses, 1)
+        Performer(first, Recipe.REDUCED, "", in_processes(1), SILENT).perform(finds)
+        tally = Performer(second, Recipe.REDUCED, "", in_processes(1), SILENT).perform(misses)
     assert tally.missing == 0
     assert true(library)
 
@@ -51,7 +52,7 @@ def test_hashes_of_a_recipe_that_is_no_longer_wanted_are_due_again(library: Libr
         plan = reconcile(database, scope_of(database, target.top))
         with database.writing() as writer:
             settings.set_recipe(writer, Recipe.FULL)  # what another run asks for meanwhile
-        Performer(database, Recipe.REDUCED, "", SILENT).perform(plan, 1)
+        Performer(database, Recipe.REDUCED, "", in_processes(1), SILENT).perform(plan)
     library.rescan()
     assert library.read == {b"1.bmp"}
     assert library.rows("SELECT recipe FROM content") == [(Recipe.FULL.value,)]
