@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog.model import HASH_BITS, AlreadyThere, HashKind, Kind, Photo
 from catalog.queries import ranking
 from catalog.queries.criteria import DUPLICATES_RADIUS
-from catalog.search.hamming import nearest
+from catalog.queries.rings import rings
 from catalog.store import contents, hashes, holders
 from catalog.store.database import Database, open_for_reading
 from catalog.store.folders import Places
@@ -25,46 +26,32 @@ def already_there(catalog: bytes, arrivals: Sequence[tuple[bytes, int]]) -> Iter
     """
     with open_for_reading(catalog) as database:
         table = hashes.load(database, HashKind.PHASH)
-        several = holders.several_hold(database, [content for _, content in arrivals])
         to_come = {path for path, _ in arrivals}
         for path, content in arrivals:
-            found = None
-            if content in several:
-                found = _identical(database, path, content, to_come)
-            found = found or _alike(database, table, path, content, to_come)
+            found = _like(database, table, path, content, to_come)
             to_come.discard(path)
             if found is not None:
                 yield found
 
 
-def _identical(
-    database: Database, path: bytes, content: int, to_come: set[bytes]
-) -> AlreadyThere | None:
-    same = _best(database, [content], path, to_come)
-    return AlreadyThere(path, same.path, Kind.IDENTICAL, 1.0) if same is not None else None
-
-
-def _alike(
+def _like(
     database: Database, table: HashTable, path: bytes, content: int, to_come: set[bytes]
 ) -> AlreadyThere | None:
     _, value, flat = contents.evidence(database, content)
-    if flat:
-        return None
-    positions, distances = nearest(table.hashes, value, DUPLICATES_RADIUS, ~table.flat)
-    near = table.contents[positions]
-    for distance in np.unique(distances[near != content]).tolist():
-        ring = near[distances == distance]
-        like = _best(database, ring[ring != content].tolist(), path, to_come)
+    radius = None if flat else DUPLICATES_RADIUS
+    for distance, ring in rings(table, content, value, radius):
+        like = _best(database, ring, path, to_come)
         if like is not None:
-            return AlreadyThere(path, like.path, Kind.HASH, 1 - distance / HASH_BITS)
+            kind = Kind.IDENTICAL if content in ring else Kind.HASH
+            return AlreadyThere(path, like.path, kind, 1 - distance / HASH_BITS)
     return None
 
 
 def _best(
-    database: Database, wanted: Sequence[int], path: bytes, to_come: set[bytes]
+    database: Database, ring: NDArray[np.int64], path: bytes, to_come: set[bytes]
 ) -> Photo | None:
     """The photo to keep of those that hold these contents and are there; not one to come."""
-    files = holders.of_contents(database, np.array(wanted, dtype=np.int64))
+    files = holders.of_contents(database, ring)
     chosen = files.photo[ranking.order(database, files)].tolist()
     records = holders.records(database, chosen, Places(database))
     for number in chosen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,11 @@ from catalog.queries import ranking
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, Criteria
 from catalog.queries.duplicates import table_in
 from catalog.queries.picture import asked_about, hash_of
+from catalog.queries.rings import rings
 from catalog.queries.scope import Scope, scope_of
-from catalog.search.hamming import nearest
 from catalog.store import contents, holders
 from catalog.store.database import Database
 from catalog.store.folders import Places
-from catalog.store.hashes import HashTable
 
 
 def similar(
@@ -67,8 +66,11 @@ def similar_to(
     scope = scope_of(database, paths)
     table = table_in(database, scope, criteria.hash, progress)
     picture = asked()
+    same = contents.find(database, picture.digest)
+    radius = None if picture.flat and not criteria.flat else criteria.radius
+    query = hash_of(picture, criteria.hash)
     matches: list[Match] = []
-    for distance, near in _rings(database, picture, table, criteria):
+    for distance, near in rings(table, same, query, radius, flat=criteria.flat):
         room = None if limit is None else limit - len(matches)
         if room == 0:
             break
@@ -84,25 +86,6 @@ def similar_to(
         last_scan_ns=scope.last_scan_ns,
         offline=scope.offline,
     )
-
-
-def _rings(
-    database: Database, picture: Picture, table: HashTable, criteria: Criteria
-) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Contents by rising distance: the picture's own first, then all at 0 bits, at 1, ..."""
-    same = contents.find(database, picture.digest)
-    if same is not None:
-        yield 0, np.array([same])
-    if criteria.radius is None or (picture.flat and not criteria.flat):
-        return
-    among = None if criteria.flat else ~table.flat
-    query = hash_of(picture, criteria.hash)
-    positions, distances = nearest(table.hashes, query, criteria.radius, among)
-    near = table.contents[positions]
-    edges = np.searchsorted(distances, np.arange(criteria.radius + 2))
-    for distance in np.flatnonzero(np.diff(edges)).tolist():
-        ring = near[edges[distance] : edges[distance + 1]]
-        yield distance, ring[ring != same]
 
 
 def _photos(

@@ -114,15 +114,6 @@ def held_several_times(database: Database) -> NDArray[np.int64]:
     return np.fromiter(chain.from_iterable(database.stream(sql)), dtype=np.int64)
 
 
-def several_hold(database: Database, chosen: Sequence[int]) -> set[int]:
-    """Those of these contents that more than one file which is there holds."""
-    sql = (
-        "SELECT content FROM photo WHERE missing_since IS NULL "
-        "AND content IN (SELECT value FROM json_each(?)) GROUP BY content HAVING count(*) > 1"
-    )
-    return {content for (content,) in database.rows(sql, (json.dumps(list(chosen)),))}
-
-
 def names(database: Database, chosen: NDArray[np.int64]) -> dict[int, bytes]:
     """The names of these files, by row id."""
     found: dict[int, bytes] = {}
