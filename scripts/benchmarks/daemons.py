@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from benchmarks import product
-from benchmarks.measuring import BenchError
+from benchmarks.measuring import BenchError, environment_with
 from catalog.model import DaemonStanding, DaemonState
 from catalog.watching.client import daemon_state
 
@@ -84,13 +84,12 @@ def following(work: str, jobs: int, catalog: str, tree: str) -> Iterator[Daemon]
         product.fresh_home(work) as home,
         tempfile.NamedTemporaryFile(prefix="watch-", dir=work) as said,
     ):
-        environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env={**environment, **home},
+            env=environment_with(home),
         )
         daemon = Daemon(process, catalog, said.name)
         try:

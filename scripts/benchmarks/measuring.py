@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import statistics
 import subprocess
@@ -14,6 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, TypeVar
+
+from benchmarks.processes import bytes_of, children_of
 
 _LOOK_EVERY: Final = 0.1  # seconds; the kernel keeps the peak, so this need only be often enough
 _SHOWN_OF_ERRORS: Final = 2_000  # characters
@@ -81,7 +82,7 @@ def run(
             stdin=source,
             stdout=output,
             stderr=errors,
-            env=_environment(environment),
+            env=environment_with(environment),
         )
         peaks = _Peaks(process.pid)
         try:
@@ -100,7 +101,8 @@ def run(
     return Run(Cost(usage.ru_utime + usage.ru_stime, wall), text, peak)
 
 
-def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+def environment_with(more: Mapping[str, str] | None) -> dict[str, str]:
+    """This process's, but for where it finds modules, and more."""
     ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {**ours, **(more or {})}
 
@@ -133,24 +135,9 @@ class _Peaks:
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK_EVERY):
-            self._parent = max(self._parent, _peak_of(self._pid))
-            for child in _children_of(self._pid):
-                self._child = max(self._child, _peak_of(child))
-
-
-def _peak_of(pid: int) -> int:
-    """VmHWM of a process in bytes; 0 where it is gone, or the system has no /proc."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status") as lines:
-        for line in lines:
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
-
-
-def _children_of(pid: int) -> Iterable[int]:
-    for path in glob.glob(f"/proc/{pid}/task/*/children"):
-        with contextlib.suppress(OSError), open(path) as file:
-            yield from map(int, file.read().split())
+            self._parent = max(self._parent, bytes_of(self._pid, "status", "VmHWM"))
+            for child in children_of(self._pid):
+                self._child = max(self._child, bytes_of(child, "status", "VmHWM"))
 
 
 def interleaved(rounds: int, sides: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:

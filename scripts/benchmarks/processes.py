@@ -56,7 +56,7 @@ def memory_of(pid: int) -> Memory:
 
 
 def bytes_of(pid: int, file: str, name: str) -> int:
-    """A number of /proc that it gives in KiB; 0 where the process is gone."""
+    """A number of /proc that it gives in KiB; 0 where the process is gone, or there is no /proc."""
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/{file}") as lines:
         for line in lines:
             if line.startswith(f"{name}:"):
@@ -84,11 +84,16 @@ def _times(pid: int) -> list[float]:
 
 def _below(pid: int) -> Iterator[int]:
     """The processes that it started, and those that they did."""
+    for child in children_of(pid):
+        yield child
+        yield from _below(child)
+
+
+def children_of(pid: int) -> Iterator[int]:
+    """The processes that it started."""
     for path in glob.glob(f"/proc/{pid}/task/*/children"):
         with contextlib.suppress(OSError), open(path) as file:
-            for child in map(int, file.read().split()):
-                yield child
-                yield from _below(child)
+            yield from map(int, file.read().split())
 
 
 def reads_photos(pid: int) -> bool:
