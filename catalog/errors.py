@@ -9,6 +9,7 @@
     │   └── CatalogDamaged          5   ours, and broken
     ├── CatalogReadOnly             1   ours, sound, and not writable here
     ├── DiskFull                    1   no room to write the catalog
+    ├── Forgotten                   1   the folder is no root any more
     ├── Busy                        6   somebody else holds a lock for too long
     └── GaveUp                     70   the daemon cannot hear what happens on the disk
 
@@ -74,6 +75,14 @@ class CatalogReadOnly(CatalogError):
 
 class DiskFull(CatalogError):
     """There is no room left to write the catalog."""
+
+
+class Forgotten(CatalogError):
+    """A root was forgotten, or became part of another, since it was looked up: ``root``, its id."""
+
+    def __init__(self, message: str, root: int) -> None:
+        super().__init__(message)
+        self.root = root
 
 
 class Busy(CatalogError):

@@ -378,7 +378,8 @@ class Performer:
             if problem.reason is not Reason.NOT_A_PICTURE and not known:
                 words = f"{problem.reason}: {problem.detail}" if problem.detail else problem.reason
                 self._note(Happening.FAILED, path, detail=words)
-        elif read.why is Why.ADDED:
+        elif read.why is Why.ADDED or (read.row is not None and read.row.content is None):
+            # What could not be read before, such as a half of it, is news too.
             self._note(Happening.ADDED, path, content=content)
         elif read.row is None or read.row.content != content:
             self._note(Happening.CHANGED, path, content=content)

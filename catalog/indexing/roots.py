@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from catalog.errors import Busy, UsageError
+from catalog.errors import Busy, Forgotten, UsageError
 from catalog.imaging.formats import PICTURE_SUFFIXES
 from catalog.model import signed64
 from catalog.progress import Progress
@@ -68,7 +68,8 @@ def in_turn(
 ) -> Iterator[None]:
     """Change the rows of a root while nobody else does.
 
-    Raises Busy, naming who does, after ``patience`` seconds (30 if not given).
+    Raises Busy, naming who does, after ``patience`` seconds (30 if not given); Forgotten where it
+    is no root any more: rows would come back that a person had dropped.
     """
     lock = database.locks.root(root.id)
     try:
@@ -80,6 +81,12 @@ def in_turn(
                 f"{lock.holder()} is bringing {shown(root.path)} up to date, and goes on; "
                 "run this again when it is done"
             ) from error
+        if (root.id, root.path) not in {(r.id, r.path) for r in folders.all_roots(database)}:
+            raise Forgotten(
+                f"{shown(root.path)} was forgotten, or became part of another folder, "
+                "while this run waited: run it again",
+                root.id,
+            )
         yield
     finally:
         lock.release()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from catalog.errors import CatalogDamaged, CatalogError, UsageError
+from catalog.errors import CatalogDamaged, UsageError
 from catalog.imaging.identity import decoder_identity
 from catalog.indexing import roots, upkeep
 from catalog.indexing.perform import Tally
@@ -118,11 +118,6 @@ class _Run:
             self._under_lock(target)
 
     def _under_lock(self, target: Target) -> None:
-        if target.root.id not in {root.id for root in folders.all_roots(self._database)}:
-            raise CatalogError(
-                f"{shown(target.root.path)} was forgotten, or became part of another folder, "
-                "while this run waited: run it again"
-            )
         begun_ns = time.time_ns()
         try:
             plan = upkeep.plan_for(

@@ -78,7 +78,7 @@ def _daemon(daemon: DaemonState) -> str:
     parts = [f"{daemon.state.value} (process {daemon.pid})"]
     if daemon.watched:
         parts.append(human.counted(daemon.watched, "folder"))
-    if daemon.polling:
+    if daemon.polling and daemon.polling not in daemon.problem:
         parts.append(f"looks every minute: {printable(daemon.polling)}")
     if daemon.to_read:
         parts.append(f"{human.counted(daemon.to_read, 'photo')} to be read")

@@ -42,6 +42,7 @@ class Announcer:
         self._notify = notify
         self._arrivals: queue.Queue[Arrival | None] = queue.Queue()
         self._too_many = False
+        self._closing = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="arrivals")
         self._thread.start()
 
@@ -55,7 +56,8 @@ class Announcer:
             self._say("more photos arrive than can be looked for: 'imgcat dupes' finds them all")
 
     def close(self) -> None:
-        """Tell no more."""
+        """Tell no more, and begin no further command; one that runs is left to end."""
+        self._closing = True
         self._arrivals.put(None)
         self._thread.join(0.5)
 
@@ -66,6 +68,8 @@ class Announcer:
                 return
             try:
                 for found in self._find(batch):
+                    if self._closing:
+                        return
                     self._tell(found)
                     self._pass_on(found)
             except CatalogError as error:

@@ -144,9 +144,10 @@ class Senses:
         return self._events is not None and self._events.watches(path)
 
     def forget(self, is_gone: Callable[[bytes], bool]) -> None:
-        """Folders that are not there any more."""
+        """Folders that are not there any more, or that nobody follows."""
         if self._events is not None:
-            self._events.forget(is_gone)
+            ours = self.cookies.folder
+            self._events.forget(lambda path: path != ours and is_gone(path))
 
     @contextlib.contextmanager
     def sync(self, heard: Callable[[], None]) -> Iterator[None]:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
-from catalog.errors import Busy, CatalogDamaged, CatalogError, CatalogUnusable
+from catalog.errors import Busy, CatalogDamaged, CatalogError, CatalogUnusable, Forgotten
 from catalog.indexing import roots, run, upkeep
-from catalog.indexing.plan import Plan
-from catalog.indexing.reading import in_pool
+from catalog.indexing.plan import Plan, Read
+from catalog.indexing.reading import Readings, in_pool
 from catalog.indexing.reconcile import Look
-from catalog.model import Change
+from catalog.model import Change, Recipe
 from catalog.progress import SILENT, Progress
 from catalog.store import settings
 from catalog.store.database import Database
@@ -206,7 +206,7 @@ class Worker:
                 database,
                 replace(part, reads=whole),
                 settings.recipe(database),
-                in_pool(self._tools.pool),
+                self._read,
                 self._progress_of(followed) if jobs[0].complete else SILENT,
                 tell=self._changes.hear,
             )
@@ -222,6 +222,13 @@ class Worker:
         else:
             self._changes.tell(followed.path)
         self._changes.pass_arrivals_on()
+
+    def _read(self, reads: Sequence[Read], recipe: Recipe) -> Readings:
+        """In the processes that stay, and counted."""
+        with contextlib.closing(in_pool(self._tools.pool)(reads, recipe)) as readings:
+            for read, reading in readings:
+                self._reading = max(0, self._reading - 1)
+                yield read, reading
 
     def _finish(self, followed: Followed, job: Job) -> None:
         if not job.complete:
@@ -265,6 +272,12 @@ class Worker:
         except Busy:
             # An index run does it just now. What was taken to be read is found again after it.
             self._jobs = [job for job in self._jobs if job not in self._performing]
+            for look in looks:
+                self._put_off(look, 2 * _PUT_OFF)
+        except Forgotten as error:
+            # It is not followed for much longer; should it be there again, these come again.
+            self._jobs = [job for job in self._jobs if job.root.id != error.root]
+            self._tools.look_again()
             for look in looks:
                 self._put_off(look, 2 * _PUT_OFF)
         except CatalogDamaged as error:

@@ -14,9 +14,10 @@ from commandline import picture as smooth_picture
 
 from catalog.errors import Busy, CatalogAbsent, DiskFull, GaveUp, UsageError
 from catalog.indexing import upkeep
+from catalog.indexing.forget import forget
 from catalog.model import Happening, Kind, Recipe
 from catalog.progress import Phase, Silent
-from catalog.store.database import open_for_reading
+from catalog.store.database import open_for_reading, open_for_writing
 from catalog.store.locks import Locks
 from catalog.watching import followed, following, senses
 from catalog.watching.client import daemon_state, synchronise
@@ -787,7 +788,6 @@ def test_a_root_that_is_added_or_forgotten_is_followed_from_then_on_or_no_more(
     library = watched.library
     library.put("a.bmp", 1)
     library.index()
-    watched.daemon = None
     watched.start()
     watched.daemon._paths.clear()  # as 'imgcat watch' without a folder
     more = tmp_path / "more"
@@ -798,9 +798,6 @@ def test_a_root_that_is_added_or_forgotten_is_followed_from_then_on_or_no_more(
     (more / "c.bmp").write_bytes(picture(3))
     count = "SELECT count(*) FROM photo WHERE missing_since IS NULL AND content IS NOT NULL"
     assert watched.until(lambda: library.rows(count) == [(3,)])
-    from catalog.indexing.forget import forget
-    from catalog.store.database import open_for_writing
-
     with open_for_writing(library.catalog) as database:
         forget(database, [bytes(more)])
     assert watched.until(lambda: watched.recorder.has_said(f"not following {more}"))
@@ -808,6 +805,54 @@ def test_a_root_that_is_added_or_forgotten_is_followed_from_then_on_or_no_more(
     library.put("e.bmp", 5, age=0)
     assert watched.until(lambda: b"e.bmp" in library.known())
     assert library.rows(count) == [(2,)]
+    monkeypatch.setattr("catalog.watching.daemon._SYNC_WITHIN", 3)
+    assert watched.sync(), "cookies are heard of, whatever is not followed any more"
+
+
+def test_a_root_that_is_forgotten_does_not_come_back_by_what_was_heard_of_it(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = watched.library
+    library.put("a.bmp", 1)
+    library.index()
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "b.bmp").write_bytes(picture(2))
+    library.index(more)
+    watched.start(bytes(library.top), bytes(more))
+    monkeypatch.setattr(watched.daemon._following, "_next_tick", float("inf"))
+    with open_for_writing(library.catalog) as database:
+        forget(database, [bytes(more)])
+    (more / "c.bmp").write_bytes(picture(3))
+    library.put("d.bmp", 4, age=0)
+    assert watched.until(lambda: b"d.bmp" in library.known())
+    assert watched.until(lambda: bytes(more) in watched.daemon._worker._owed), "it was looked at"
+    assert library.rows("SELECT count(*) FROM photo") == [(2,)]
+    monkeypatch.setattr(watched.daemon._following, "_next_tick", 0)
+    assert watched.until(watched.sync)
+    assert library.rows("SELECT count(*) FROM photo") == [(2,)]
+    assert watched.recorder.has_said(f"not following {more}")
+
+
+def test_photos_to_be_read_are_counted_down(watched: Watched) -> None:
+    library = watched.library
+    for number in range(8):
+        library.put(f"{number}.bmp", number)
+    counts = []
+    library.reader.before = lambda _path: counts.append(watched.status["to_read"])
+    watched.start()
+    assert counts == [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_a_photo_that_was_half_there_is_told_when_it_is_whole(watched: Watched) -> None:
+    library = watched.library
+    library.put("a.bmp", 1)
+    watched.start()
+    library.put("copy.bmp", picture(1)[:200], age=0)
+    assert told(watched, Happening.FAILED, b"copy.bmp")
+    library.put("copy.bmp", 1, age=0)
+    assert told(watched, Happening.ADDED, b"copy.bmp")
+    assert watched.until(lambda: watched.recorder.found != [])
 
 
 def test_a_root_inside_another_that_leaves_it_out_is_followed_by_its_own_patterns(
