@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from catalog.cli.options import CatalogOption, Common, QuietOption
 from catalog.errors import CatalogError, ExitCode
-from catalog.rendering.escaping import printable
+from catalog.escaping import harmless
 
 _BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a process that SIGPIPE ended
 
@@ -142,8 +142,8 @@ def _drop_output() -> None:
 
 def _complain(message: str, code: ExitCode, details: str = "") -> int:
     for line in details.splitlines():
-        print(printable(line), file=sys.stderr)
-    print(f"imgcat: {printable(message)}", file=sys.stderr)
+        print(harmless(line), file=sys.stderr)
+    print(f"imgcat: {harmless(message)}", file=sys.stderr)
     return int(code)
 
 

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from catalog.errors import UsageError
+from catalog.escaping import harmless
 from catalog.model import HASH_BITS, HashKind
 from catalog.progress import Phase, Progress
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
-from catalog.rendering.escaping import printable
 from catalog.store.database import Database, open_for_reading
 from catalog.store.place import catalog_file
 
@@ -94,7 +94,7 @@ def open_to_ask(context: typer.Context, given: str | None, *, quiet: bool = Fals
     database = open_for_reading(catalog_path(context, given))
     if not is_quiet(context, quiet):
         for note in database.notes:
-            print(f"imgcat: {printable(note)}", file=sys.stderr)
+            print(f"imgcat: {harmless(note)}", file=sys.stderr)
     return database
 
 
@@ -112,7 +112,7 @@ def roots_up_to_date(
     if freshness.why_not and not quiet:
         print(
             "imgcat: the answer may be out of date, the daemon says why: "
-            f"{printable(freshness.why_not)}",
+            f"{harmless(freshness.why_not)}",
             file=sys.stderr,
         )
     return freshness.roots

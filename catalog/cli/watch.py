@@ -22,11 +22,11 @@ from catalog.cli.options import (
     is_quiet,
     only_one,
 )
-from catalog.errors import CatalogError, UsageError
+from catalog.errors import Busy, CatalogError, UsageError
+from catalog.escaping import printable
 from catalog.model import AlreadyThere
 from catalog.rendering import look
 from catalog.rendering.bar import TerminalProgress
-from catalog.rendering.escaping import printable
 from catalog.store.place import is_default, log_file
 from catalog.watching import background
 from catalog.watching.options import Options
@@ -151,6 +151,8 @@ def _follow(
         except KeyboardInterrupt:
             notifier.stopping()
             live.say("ended")
+        except Busy:
+            raise  # the log is that of another
         except Exception as error:
             if log is not None:  # where it says anything else, nobody looks
                 kind = "" if isinstance(error, CatalogError) else f"{type(error).__name__}: "

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 
 from catalog.errors import UsageError
+from catalog.escaping import printable
 from catalog.indexing import roots
 from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos
 from catalog.store.database import Database, Writer
-from catalog.store.opening import shown
 
 _BATCH = 500
 
@@ -55,7 +55,7 @@ class _Place:
             name = os.path.basename(candidate)
             if parent is not None and photos.get(database, parent, name) is not None:
                 return cls(parent, name)
-        raise UsageError(f"{shown(path)} is not in the catalog")
+        raise UsageError(f"{printable(path)} is not in the catalog")
 
 
 def _forget_one(database: Database, place: _Place, *, missing: bool, progress: Progress) -> int:

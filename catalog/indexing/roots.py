@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from catalog.errors import Busy, Forgotten, UsageError
+from catalog.escaping import printable
 from catalog.imaging.formats import PICTURE_SUFFIXES
 from catalog.model import signed64
 from catalog.progress import Progress
@@ -17,7 +18,6 @@ from catalog.scanning.filters import Filters
 from catalog.store import folders
 from catalog.store.database import Database, Writer, translated
 from catalog.store.folders import RootRow
-from catalog.store.opening import shown
 
 NAME_A_FOLDER: Final = "name the folder of your pictures: imgcat index FOLDER"
 
@@ -78,12 +78,12 @@ def in_turn(
                 lock.acquire(patience=patience, waiting=progress.note)
         except Busy as error:
             raise Busy(
-                f"{lock.holder()} is bringing {shown(root.path)} up to date, and goes on; "
+                f"{lock.holder()} is bringing {printable(root.path)} up to date, and goes on; "
                 "run this again when it is done"
             ) from error
         if (root.id, root.path) not in {(r.id, r.path) for r in folders.all_roots(database)}:
             raise Forgotten(
-                f"{shown(root.path)} was forgotten, or became part of another folder, "
+                f"{printable(root.path)} was forgotten, or became part of another folder, "
                 "while this run waited: run it again",
                 root.id,
             )
@@ -122,13 +122,13 @@ def _resolved(database: Database, path: bytes) -> bytes:
     real = os.path.realpath(path)
     if os.path.isdir(real):
         if filesystem.is_kernel_made(os.lstat(real).st_dev):
-            raise UsageError(f"{shown(real)} holds no files, only windows into the system")
+            raise UsageError(f"{printable(real)} holds no files, only windows into the system")
         return real
     if folders.find(database, real) is not None:
         return real  # known, and not there now: offline or gone is for reconcile to say
     if os.path.lexists(real):
-        raise UsageError(f"{shown(path)} is not a folder: name the folder that holds it")
-    raise UsageError(f"there is no folder {shown(path)}")
+        raise UsageError(f"{printable(path)} is not a folder: name the folder that holds it")
+    raise UsageError(f"there is no folder {printable(path)}")
 
 
 def _outermost(tops: Iterable[bytes]) -> list[bytes]:
@@ -163,7 +163,7 @@ def _holding(reader: Database | Writer, top: bytes) -> RootRow | None:
 def _refuse_left_out(top: bytes, relative: bytes, root: RootRow) -> None:
     if _leaves_out(root, relative):
         raise UsageError(
-            f"{shown(top)} is left out of {shown(root.path)}: hidden, a system folder, "
+            f"{printable(top)} is left out of {printable(root.path)}: hidden, a system folder, "
             "or excluded; use --hidden, or another --exclude"
         )
 
@@ -201,7 +201,8 @@ def _swallow_inner(database: Database, root: RootRow, progress: Progress) -> Non
         with database.writing(progress) as writer:
             _swallow(writer, root.folder, root.path, other, relative)
         database.notes.append(
-            f"{shown(other.path)} is now part of {shown(root.path)}, and its patterns are those"
+            f"{printable(other.path)} is now part of {printable(root.path)}, "
+            "and its patterns are those"
         )
 
 

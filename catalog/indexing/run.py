@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from catalog.errors import CatalogDamaged, UsageError
+from catalog.escaping import printable
 from catalog.imaging.identity import decoder_identity
 from catalog.indexing import roots, upkeep
 from catalog.indexing.perform import Tally
@@ -21,7 +22,7 @@ from catalog.model import Recipe, Summary
 from catalog.progress import SILENT, Progress
 from catalog.store import folders, photos, settings
 from catalog.store.database import Database, open_for_writing, rebuild, which_file
-from catalog.store.opening import Salvage, shown
+from catalog.store.opening import Salvage
 from catalog.workers.cores import cores
 
 _MARKED_AT_ONCE: Final = 20_000  # rows looked at in one transaction; few of them are changed
@@ -145,7 +146,7 @@ class _Run:
         known = missing + plan.unchanged + len(plan.carries)
         if missing > max(_MANY_MISSING, _MANY_MISSING_SHARE * known):
             self._notes.append(
-                f"{missing:,} files of {shown(target.top)} are gone: their rows are kept for "
+                f"{missing:,} files of {printable(target.top)} are gone: their rows are kept for "
                 "30 days, and come back with them"
             )
 
@@ -206,7 +207,7 @@ def index_at(
         with open_for_writing(path, progress) as database:
             return index(database, paths, options, progress)
     aside, known = rebuilt
-    notes = [f"the catalog was damaged: it was set aside as {shown(aside)} and built anew"]
+    notes = [f"the catalog was damaged: it was set aside as {printable(aside)} and built anew"]
     if not known.roots:
         notes.append(
             "the folders it followed could not be read out of it: name the folders to index"
@@ -232,7 +233,7 @@ def _restore(database: Database, known: Salvage, progress: Progress) -> list[str
         if os.path.isdir(top):
             roots.restore(database, top, _as_filters(filters), progress)
         else:
-            away.append(f"{shown(top)} is not there now: name it to 'imgcat index' when it is")
+            away.append(f"{printable(top)} is not there now: name it to 'imgcat index' when it is")
     return away
 
 

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from catalog.errors import CatalogError, UsageError
+from catalog.escaping import printable
 from catalog.model import Fingerprint, HashKind, Picture, Reading, Reason, Recipe, SameBytes, Stamp
 from catalog.store import contents, folders, photos, settings
 from catalog.store.database import Database
-from catalog.store.opening import shown
 from catalog.store.photos import PhotoRow
 
 
@@ -133,7 +133,7 @@ def _readings(
     def readings() -> Iterator[tuple[int, Reading]]:
         for (number, *_), result in results:
             if isinstance(result, Lost):
-                name = shown(paths[number])
+                name = printable(paths[number])
                 raise CatalogError(f"{name} cannot be read: {result.reason} ({result.detail})")
             yield number, result
 
@@ -142,7 +142,7 @@ def _readings(
         try:
             size = os.lstat(real[number]).st_size
         except OSError:
-            raise UsageError(f"there is no file {shown(paths[number])}") from None
+            raise UsageError(f"there is no file {printable(paths[number])}") from None
         tasks.append(Task((number, real[number], recipe, digest), size))
     with running(read_numbered, tasks, jobs=1, warm_up=warm_up) as results:
         yield readings()
@@ -153,7 +153,7 @@ def _as_read(reading: Reading, real: bytes, path: bytes) -> Picture:
     assert not isinstance(outcome, SameBytes)
     if not isinstance(outcome, Fingerprint):
         detail = f" ({outcome.detail})" if outcome.detail else ""
-        message = f"{shown(path)} cannot be read as a picture: {outcome.reason}{detail}"
+        message = f"{printable(path)} cannot be read as a picture: {outcome.reason}{detail}"
         if outcome.reason in (Reason.VANISHED, Reason.NOT_REGULAR):
             raise UsageError(message)
         raise CatalogError(message)

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from catalog.errors import UsageError
+from catalog.escaping import printable
 from catalog.indexing.tree import Node, Tree
 from catalog.scanning import filesystem
 from catalog.store import folders, photos
 from catalog.store.database import Database
 from catalog.store.folders import RootRow
-from catalog.store.opening import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,6 @@ def _below(
             continue
         parent = folders.find(database, os.path.dirname(real))
         if parent is None or not os.path.lexists(real):
-            raise UsageError(f"{shown(path)} is not in the catalog: 'imgcat index' it first")
+            raise UsageError(f"{printable(path)} is not in the catalog: 'imgcat index' it first")
         files.add((parent, os.path.basename(real)))
     return wanted, frozenset(files)

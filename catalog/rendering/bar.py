@@ -8,8 +8,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from catalog.escaping import harmless
 from catalog.progress import Phase
-from catalog.rendering.escaping import printable
 
 if TYPE_CHECKING:
     from catalog.rendering.drawing import Drawing
@@ -50,10 +50,10 @@ class TerminalProgress:
         if not self._shown:
             return
         if self._drawing is None:
-            self._stream.write(f"{printable(message)}\n")
+            self._stream.write(f"{harmless(message)}\n")
             self._stream.flush()
         else:
-            self._drawing.write_above(printable(message))
+            self._drawing.write_above(harmless(message))
 
     def hide(self) -> None:
         """Take the bar away, for a line to be written; what goes on for long has it back."""

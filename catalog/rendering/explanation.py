@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from catalog.escaping import printable
 from catalog.model import (
     HASH_BITS,
     Explanation,
@@ -15,7 +16,6 @@ from catalog.model import (
     Standing,
 )
 from catalog.rendering import human
-from catalog.rendering.escaping import printable
 from catalog.rendering.look import Look, look_of
 
 _NAMES = {

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from catalog.escaping import harmless, printable
 from catalog.model import AlreadyThere, Change, Happening, Kind
 from catalog.rendering import human
-from catalog.rendering.escaping import printable
 from catalog.rendering.look import Look
 
 _WIDTH = 9  # of the word for what happened, and a blank
@@ -102,7 +102,7 @@ class Live:
 
     def say(self, message: str) -> None:
         """What a person should know."""
-        self._line(f"{'':<{_WIDTH}}{printable(message)}")
+        self._line(f"{'':<{_WIDTH}}{harmless(message)}")
 
     def _write(self, what: Happening, text: str) -> None:
         word = f"{what.value:<{_WIDTH}}"

@@ -8,7 +8,7 @@ from logging.handlers import RotatingFileHandler
 from typing import Any, Final
 
 from catalog.errors import CatalogError
-from catalog.rendering.escaping import printable
+from catalog.escaping import printable
 
 _BYTES: Final = 5_000_000
 _KEPT: Final = 3  # older files beside it

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TextIO
 
+from catalog.escaping import harmless, printable
 from catalog.model import (
     DaemonStanding,
     DaemonState,
@@ -18,7 +19,6 @@ from catalog.model import (
     Verification,
 )
 from catalog.rendering import human
-from catalog.rendering.escaping import printable
 from catalog.rendering.look import Look, look_of
 
 _WAYS_BACK = (
@@ -79,7 +79,7 @@ def _daemon(daemon: DaemonState) -> str:
     if daemon.watched:
         parts.append(human.counted(daemon.watched, "folder"))
     if daemon.polling and daemon.polling not in daemon.problem:
-        parts.append(f"looks every minute: {printable(daemon.polling)}")
+        parts.append(f"looks every minute: {harmless(daemon.polling)}")
     if daemon.to_read:
         parts.append(f"{human.counted(daemon.to_read, 'photo')} to be read")
     elif daemon.pending:
@@ -90,7 +90,7 @@ def _daemon(daemon: DaemonState) -> str:
     if daemon.last_rescan_ns is not None:
         parts.append(f"looked at everything {human.ago(daemon.last_rescan_ns)}")
     if daemon.problem:
-        parts.append(printable(daemon.problem))
+        parts.append(harmless(daemon.problem))
     return "; ".join(parts)
 
 
@@ -155,7 +155,7 @@ def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> 
     for path, why in answer.unreadable:
         line = f"Could not be read: {printable(path)} ({printable(why)})"
         stream.write(look.bad(line) + "\n")
-    stream.writelines(f"{printable(note)}\n" for note in answer.notes)
+    stream.writelines(f"{harmless(note)}\n" for note in answer.notes)
     if answer.interrupted:
         kept = "What was read is kept: run" if answer.added or answer.changed else "Run"
         stream.write(f"Interrupted. {kept} 'imgcat index' again to go on.\n")

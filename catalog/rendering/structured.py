@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, TextIO, TypeAlias
 
+from catalog.escaping import UNSAFE, exact_text, json_path
 from catalog.model import (
     DaemonState,
     Duplicates,
@@ -37,7 +38,6 @@ from catalog.model import (
 )
 from catalog.rendering import explanation as words
 from catalog.rendering import human
-from catalog.rendering.escaping import UNSAFE, exact_text, json_path
 
 FORMAT = 1
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TextIO
 
+from catalog.escaping import base64_of, exact_text, printable
 from catalog.model import Group, Kind, Match, Pair
-from catalog.rendering.escaping import base64_of, exact_text, printable
 from catalog.rendering.structured import moment
 
 GROUP_COLUMNS = (

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TextIO
 
+from catalog.escaping import printable
 from catalog.model import Duplicates, Group, Kind, Likeness, Match, Pair, Photo
 from catalog.rendering import human
-from catalog.rendering.escaping import printable
 from catalog.rendering.look import Look, look_of
 
 ROOMY = 100  # columns from which the facts (45 columns) and most paths share a line

@@ -24,10 +24,11 @@ from catalog.errors import (
     CatalogReadOnly,
     DiskFull,
 )
+from catalog.escaping import printable
 from catalog.progress import SILENT, Phase, Progress
 from catalog.store import heads, migrations, opening
 from catalog.store.locks import Locks
-from catalog.store.opening import Standing, shown
+from catalog.store.opening import Standing
 
 _BUSY_TIMEOUT_MS: Final = 10_000
 _CACHE_KIB: Final = 65_536  # digests arrive in random order: their index should stay in memory
@@ -45,7 +46,7 @@ def translated(path: bytes) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        name = shown(path)
+        name = printable(path)
         if _is_damage(code, str(error)):
             raise CatalogDamaged(opening.damage(path, str(error))) from error
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
@@ -81,7 +82,7 @@ def _is_damage(code: int, message: str) -> bool:
 
 
 def _from_system(path: bytes, error: OSError) -> CatalogError:
-    name = shown(path)
+    name = printable(path)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"no room left on the disk of the catalog {name}; free some space")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -299,7 +300,9 @@ def _connect_under_lock(
         connection.close()
         raise
     if backup is not None:
-        database.notes.append(f"the catalog was brought up to date; a backup is {shown(backup)}")
+        database.notes.append(
+            f"the catalog was brought up to date; a backup is {printable(backup)}"
+        )
     return database
 
 
@@ -376,8 +379,8 @@ def _brought_up_to_date(path: bytes) -> list[str]:
             return database.notes
     except CatalogReadOnly as error:
         raise CatalogReadOnly(
-            f"the catalog {shown(path)} was made by an earlier imgcat and must be brought up to "
-            "date once, but it cannot be written: copy it to where it can, and name the copy "
+            f"the catalog {printable(path)} was made by an earlier imgcat and must be brought "
+            "up to date once, but it cannot be written: copy it to where it can, and name the copy "
             "with --catalog"
         ) from error
 

@@ -25,6 +25,7 @@ from catalog.errors import (
     CatalogForeign,
     CatalogNewer,
 )
+from catalog.escaping import printable
 from catalog.store import heads
 from catalog.store.locks import Locks
 from catalog.store.schema import APPLICATION_ID, PAGE_SIZE, SCHEMA, VERSION
@@ -50,18 +51,6 @@ class Header:
     user_version: int
 
 
-def shown(path: bytes) -> str:
-    """A catalog's path inside an error message; control characters cannot act."""
-    return ascii(os.fsdecode(path))[1:-1] if not _is_plain(path) else os.fsdecode(path)
-
-
-def _is_plain(path: bytes) -> bool:
-    try:
-        return path.decode().isprintable()
-    except UnicodeDecodeError:
-        return False
-
-
 def read_header(path: bytes) -> Header | None:
     """The header of a SQLite file; None where the bytes are not one's. Opens nothing in SQLite."""
     head = heads.read(path, _HEADER_BYTES)
@@ -76,7 +65,7 @@ def inspect(path: bytes, locks: Locks) -> Standing:
 
     Raises CatalogForeign, CatalogNewer or CatalogDamaged where it must not be used.
     """
-    name = shown(path)
+    name = printable(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise CatalogForeign(f"{name} is not a file, so it cannot be a catalog")
@@ -99,11 +88,11 @@ def check_header(path: bytes, header: Header) -> Standing:
     """Whether these two numbers are a catalog's that this version can use."""
     if header.application_id != APPLICATION_ID:
         raise CatalogForeign(
-            f"{shown(path)} is a database of another program; it was left untouched"
+            f"{printable(path)} is a database of another program; it was left untouched"
         )
     if header.user_version > VERSION:
         raise CatalogNewer(
-            f"{shown(path)} has version {header.user_version}, made by a later imgcat; "
+            f"{printable(path)} has version {header.user_version}, made by a later imgcat; "
             f"this one knows versions up to {VERSION}: use the later one, or another --catalog"
         )
     return Standing.OURS if header.user_version == VERSION else Standing.OLDER
@@ -112,7 +101,7 @@ def check_header(path: bytes, header: Header) -> Standing:
 def damage(path: bytes, what: str) -> str:
     """The message for a broken catalog."""
     return (
-        f"the catalog {shown(path)} is damaged ({what}); your photos are not affected: "
+        f"the catalog {printable(path)} is damaged ({what}); your photos are not affected: "
         "run 'imgcat index' to set it aside and build it anew"
     )
 
@@ -120,7 +109,7 @@ def damage(path: bytes, what: str) -> str:
 def absent(path: bytes) -> CatalogAbsent:
     """The error for a query without a catalog."""
     return CatalogAbsent(
-        f"there is no catalog at {shown(path)} yet: run 'imgcat index FOLDER' first"
+        f"there is no catalog at {printable(path)} yet: run 'imgcat index FOLDER' first"
     )
 
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from catalog.errors import Busy, UsageError
+from catalog.escaping import printable
 from catalog.indexing import roots, run
 from catalog.indexing.roots import FilterChange
 from catalog.progress import SILENT, Progress
 from catalog.store import folders
 from catalog.store.database import Database, open_for_writing, translated
 from catalog.store.locks import Locks
-from catalog.store.opening import shown
 from catalog.watching.channel import Answer, Server
 from catalog.watching.cookies import Cookies
 from catalog.watching.ears import Listener
@@ -169,14 +169,16 @@ class Daemon:
 
     def _chosen(self) -> list[folders.RootRow]:
         """The roots to follow: those that were named, which are added, or all."""
-        first = open_for_writing(self._path, self._progress)
-        with first as database:
+        nothing = UsageError(roots.NAME_A_FOLDER.replace("index", "watch"))
+        if not self._paths and not os.path.exists(self._path):
+            raise nothing
+        with open_for_writing(self._path, self._progress) as database:
             if self._paths:
                 roots.choose(database, self._paths, FilterChange(), self._progress)
             run.retry_old_problems(database, self._progress)
             found = self._wanted(database)
             if not found:
-                raise UsageError(roots.NAME_A_FOLDER.replace("index", "watch"))
+                raise nothing
             for note in database.notes:
                 self._reporter.say(note)
         return found
@@ -203,7 +205,7 @@ class Daemon:
             )
         except OSError as error:
             self._reporter.say(
-                f"{shown(self._locks.folder)} cannot hold a socket ({error.strerror}): "
+                f"{printable(self._locks.folder)} cannot hold a socket ({error.strerror}): "
                 "'imgcat status' cannot ask how this goes"
             )
         else:

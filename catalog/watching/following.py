@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from catalog.escaping import printable
 from catalog.indexing.reconcile import Look
 from catalog.scanning import filesystem
 from catalog.store.folders import RootRow
-from catalog.store.opening import shown
 from catalog.watching.followed import POLL, Followed
 from catalog.watching.hints import Hints, is_inside
 from catalog.watching.senses import Senses
@@ -64,14 +64,14 @@ class Following:
             followed = known.pop(root.path, None)
             if followed is None:
                 followed = Followed(root, self._clock())
-                self._say(f"following {shown(root.path)}")
+                self._say(f"following {printable(root.path)}")
                 self._hints.later(root.path, 0, whole=True)
             elif (followed.root.id, followed.root.filters) != (root.id, root.filters):
                 self._lose(followed)
             followed.root = root
             kept.append(followed)
         for path in known:
-            self._say(f"not following {shown(path)} any more")
+            self._say(f"not following {printable(path)} any more")
         self._roots = kept
         tops = [root.path for root in wanted]
         self._hints.follow(tops)
@@ -121,9 +121,9 @@ class Following:
         now = self._clock()
         if followed.place_changed():
             if followed.is_there:
-                self._say(f"{shown(followed.path)} is there again, or another folder is")
+                self._say(f"{printable(followed.path)} is there again, or another folder is")
             else:
-                self._say(f"{shown(followed.path)} is not there now: its photos are kept")
+                self._say(f"{printable(followed.path)} is not there now: its photos are kept")
             self._lose(followed)
         elif now >= followed.rescan_at:
             followed.rescan_at = now + POLL  # should it have to wait

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Final
 
 from catalog.errors import CatalogError, ExitCode, UsageError
-from catalog.store.opening import shown
+from catalog.escaping import printable
 from catalog.store.place import log_file
 from catalog.watching.programs import failure_of
 
@@ -89,7 +89,7 @@ def uninstall(catalog: bytes, is_default: bool) -> str:
     if not os.path.lexists(service.path):
         return "No service is installed for this catalog."
     service.remove()
-    return f"Removed the service {service.name} ({shown(service.path)})."
+    return f"Removed the service {service.name} ({printable(service.path)})."
 
 
 def is_installed(catalog: bytes, is_default: bool) -> bool:
@@ -137,11 +137,11 @@ class _Systemd:
             why = failure_of(("systemctl", "--user", *words), _PATIENCE)
             if why:
                 raise CatalogError(
-                    f"{shown(self.path)} is written, but "
+                    f"{printable(self.path)} is written, but "
                     f"'systemctl --user {' '.join(words)}' failed: {why}; {remedy}"
                 )
         return (
-            f"Installed the service {self.name} ({shown(self.path)}), and it runs. "
+            f"Installed the service {self.name} ({printable(self.path)}), and it runs. "
             f"'journalctl --user -u {self.name}' shows its log; after 'loginctl enable-linger' it "
             "also runs while you are not logged in."
         )
@@ -152,8 +152,9 @@ class _Systemd:
             why = failure_of(("systemctl", "--user", "disable", "--now", self.name), _PATIENCE)
             if why:
                 raise CatalogError(
-                    f"'systemctl --user disable --now {self.name}' failed, so {shown(self.path)} "
-                    f"is still there: {why}; try again in a session of your own"
+                    f"'systemctl --user disable --now {self.name}' failed, so "
+                    f"{printable(self.path)} is still there: {why}; "
+                    "try again in a session of your own"
                 )
         _unlink(self.path)
         failure_of(("systemctl", "--user", "daemon-reload"), _PATIENCE)
@@ -191,12 +192,12 @@ class _Launchd:
             time.sleep(0.5)
         if why:
             raise CatalogError(
-                f"{shown(self.path)} is written, but 'launchctl bootstrap' failed: {why}; "
+                f"{printable(self.path)} is written, but 'launchctl bootstrap' failed: {why}; "
                 "it starts when you log in the next time"
             )
         return (
-            f"Installed the agent {self.name} ({shown(self.path)}), and it runs. "
-            f"Its log: {shown(self.log)}"
+            f"Installed the agent {self.name} ({printable(self.path)}), and it runs. "
+            f"Its log: {printable(self.log)}"
         )
 
     def remove(self) -> None:
@@ -236,7 +237,7 @@ def _make(folder: bytes) -> None:
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as error:
-        raise CatalogError(f"cannot make {shown(folder)}: {error.strerror}") from error
+        raise CatalogError(f"cannot make {printable(folder)}: {error.strerror}") from error
 
 
 def _write(path: bytes, content: bytes) -> None:
@@ -254,11 +255,11 @@ def _write(path: bytes, content: bytes) -> None:
                 os.unlink(new)
             raise
     except OSError as error:
-        raise CatalogError(f"cannot write {shown(path)}: {error.strerror}") from error
+        raise CatalogError(f"cannot write {printable(path)}: {error.strerror}") from error
 
 
 def _unlink(path: bytes) -> None:
     try:
         os.unlink(path)
     except OSError as error:
-        raise CatalogError(f"cannot remove {shown(path)}: {error.strerror}") from error
+        raise CatalogError(f"cannot remove {printable(path)}: {error.strerror}") from error

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from catalog.errors import Busy, CatalogDamaged, CatalogError, CatalogUnusable, Forgotten
+from catalog.escaping import printable
 from catalog.indexing import roots, run, upkeep
 from catalog.indexing.plan import Plan, Read
 from catalog.indexing.reading import Readings, in_pool
@@ -19,7 +20,6 @@ from catalog.model import Change, Recipe
 from catalog.progress import SILENT, Progress
 from catalog.store import settings
 from catalog.store.database import Database
-from catalog.store.opening import shown
 from catalog.watching.followed import Followed
 from catalog.watching.following import Following
 from catalog.watching.hints import Hints
@@ -250,7 +250,7 @@ class Worker:
         silent = self._following.silent(followed)
         if silent and not followed.told_silent:
             followed.told_silent = True
-            names = ", ".join(map(shown, silent))
+            names = ", ".join(map(printable, silent))
             self._reporter.say(
                 f"what others change on {names} makes no event: it is looked at every minute too"
             )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.rendering.escaping import json_path, printable
+from catalog.escaping import harmless, json_path, printable
 
 # Format characters (Cf) that are signs one can see.
 VISIBLE_FORMAT = "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
@@ -100,3 +100,9 @@ def test_a_json_path_is_exact_one_way_or_the_other(path):
 def test_a_json_path_may_have_another_name():
     assert json_path(b"/a", "query") == {"query": "/a"}
     assert json_path(b"/\xff", "query") == {"query": r"/\xff", "query_b64": "L/8="}
+
+
+def test_a_sentence_with_names_that_are_printable_already_is_escaped_once() -> None:
+    name = printable(b"red \x1b[31m \xff \\")
+    assert harmless(f"there is no file {name}") == "there is no file red \\x1b[31m \\xff \\\\"
+    assert harmless("a raw \x1b[31m \udcff") == "a raw \\x1b[31m \\xff"

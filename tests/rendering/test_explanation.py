@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from catalog.escaping import UNSAFE
 from catalog.model import Explanation, HashKind, Picture, Rule, Setting, Standing
 from catalog.rendering import structured
-from catalog.rendering.escaping import UNSAFE
 from catalog.rendering.explanation import options, write_explanation
 from catalog.rendering.look import Look
 from catalog.search.hamming import radius_of_similarity

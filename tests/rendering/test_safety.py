@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from catalog.escaping import UNSAFE
 from catalog.model import (
     Drift,
     Duplicates,
@@ -26,7 +27,6 @@ from catalog.model import (
     Verification,
 )
 from catalog.rendering import reports, structured, table, text
-from catalog.rendering.escaping import UNSAFE
 from catalog.rendering.look import Look
 
 

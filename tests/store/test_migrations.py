@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import CatalogError, CatalogReadOnly, DiskFull
+from catalog.escaping import printable
 from catalog.indexing.run import Options, index_at
 from catalog.model import HashKind
 from catalog.queries.standing import problems, status
@@ -140,7 +141,7 @@ def test_r26_a_catalog_of_version_1_becomes_one_like_a_new_one_and_keeps_its_row
         assert database.fault() is None
         if how == "writing":
             (note,) = database.notes
-            assert opening.shown(backups(catalog)[0]) in note
+            assert printable(backups(catalog)[0]) in note
     assert rows(catalog) == before
     log = sql_rows(catalog, "SELECT seq, content, upto, typeof(token) FROM content_log")
     assert log == ([(1, photos, photos, "integer")] if photos else [])
@@ -316,7 +317,7 @@ def test_r28_on_a_read_only_medium_a_catalog_of_version_1_says_what_to_do(catalo
         mount("-o", "remount,ro", folder)
         message = complaint(catalog)
         assert "\n" not in message
-        assert opening.shown(catalog) in message
+        assert printable(catalog) in message
         assert "--catalog" in message
         assert Path(os.fsdecode(catalog)).read_bytes() == before
 

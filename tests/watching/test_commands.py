@@ -102,6 +102,7 @@ def test_in_the_background_it_writes_a_log_and_is_ended_from_elsewhere(
     again = imgcat("watch", "--detach", photos)
     assert again.code == 6
     assert b"--stop" in again.err
+    assert "ended" not in log.read_text(), "the log is the first one's"
     stopped = imgcat("watch", "--stop")
     assert (stopped.code, stopped.text) == (0, f"Ended process {state.pid}.\n")
     assert log.read_text().endswith("ended\n")

@@ -42,6 +42,14 @@ def printable(name: bytes | str) -> str:
     return _TO_ESCAPE.sub(_escape, text)
 
 
+def harmless(text: str) -> str:
+    """A sentence whose names are ``printable`` already, or that quotes what somebody else said.
+
+    What could act is escaped as in a name, and a backslash stays one.
+    """
+    return text if text.isascii() and text.isprintable() else UNSAFE.sub(_escape, text)
+
+
 def _escape(found: re.Match[str]) -> str:
     character = found.group()
     code = ord(character)
