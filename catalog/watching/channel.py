@@ -77,16 +77,29 @@ class Server:
         with _address(locks.folder) as address:
             self._server = Listener(os.fsdecode(address), Handler)
         os.chmod(self._path, 0o600)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 3600.0}, daemon=True
-        )
+        self._locks = locks
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """No more answers."""
+        """No more answers.
+
+        The thread ends before the socket is closed: one that went on to wait for a closed
+        descriptor would wait for whatever gets its number next, and keep that open.
+        """
+        self._closing = True
+        with contextlib.suppress(OSError):
+            _connected(self._locks, patience=1.0).close()  # something to wake up for
+        self._thread.join(1.0)
         with contextlib.suppress(OSError):
             os.unlink(self._path)
-        self._server.socket.close()
+        if not self._thread.is_alive():
+            self._server.server_close()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            self._server.handle_request()
 
 
 def ask(locks: Locks, what: str, patience: float = PATIENCE) -> Answer | None:
@@ -95,12 +108,7 @@ def ask(locks: Locks, what: str, patience: float = PATIENCE) -> Answer | None:
     Raises Silent where it does not answer within ``patience`` seconds, or cannot be asked.
     """
     try:
-        with (
-            _address(locks.folder) as address,
-            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
-        ):
-            connection.settimeout(patience)
-            connection.connect(address)
+        with _connected(locks, patience) as connection:
             connection.sendall(json.dumps({"ask": what}).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 line = lines.readline()
@@ -116,6 +124,19 @@ def ask(locks: Locks, what: str, patience: float = PATIENCE) -> Answer | None:
     if is_running(locks):
         raise silent
     return None
+
+
+def _connected(locks: Locks, patience: float) -> socket.socket:
+    """A connection to the daemon. Raises OSError."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(patience)
+        with _address(locks.folder) as address:
+            connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def can_be_asked(locks: Locks) -> bool:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from commandline import Imgcat, one_line, picture, pictures
 
+from catalog.store.place import log_file
+from catalog.watching import background, channel, service
 from catalog.watching.client import daemon_state
 from tests.watching.following import Following, wait_for
 
@@ -94,6 +98,9 @@ def test_in_the_background_it_writes_a_log_and_is_ended_from_elsewhere(
     assert f"(process {state.pid})" in done.text
     assert state.pid is not None
     assert os.getsid(state.pid) == state.pid
+    assert os.readlink(f"/proc/{state.pid}/cwd") == "/", "it keeps no drive from being unplugged"
+    sockets = list(Path(os.fsdecode(imgcat.catalog)).parent.rglob("daemon.socket"))
+    assert [path.stat().st_mode & 0o777 for path in sockets] == [0o600]
     picture(photos / "new.png", 77)
     (log,) = (home / ".local" / "state" / "imgcat").glob("watch-*.log")
     assert str(log) in done.text
@@ -108,6 +115,90 @@ def test_in_the_background_it_writes_a_log_and_is_ended_from_elsewhere(
     assert log.read_text().endswith("ended\n")
     assert imgcat.nothing_is_left()
     assert imgcat("watch", "--stop").text == "No daemon was running.\n"
+
+
+def test_its_log_is_set_aside_before_it_grows_too_long(
+    imgcat: Imgcat, home: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    log = Path(os.fsdecode(log_file(imgcat.catalog)))
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * 5_000_000)
+    done = imgcat("watch", "--detach", "--poll", photos)
+    assert done.code == 0, done.errors
+    assert daemon_state(imgcat.catalog).polling == "--poll"
+    assert imgcat.ask("watch", "--stop").code == 0
+    assert log.with_suffix(".log.1").stat().st_size == 5_000_000
+    assert log.read_text().endswith("ended\n")
+
+
+@pytest.fixture
+def daemons(monkeypatch: pytest.MonkeyPatch, home: Path) -> list[list[str]]:
+    """The command lines of the daemons that are started from here: none is."""
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    started: list[list[str]] = []
+
+    def start(command: Sequence[str]) -> tuple[int, str, int]:
+        started.append(list(command))
+        return 4711, "", 0
+
+    def install(
+        _catalog: bytes, _is_default: bool, command: Sequence[str], make_room: Callable[[], object]
+    ) -> str:
+        make_room()
+        started.append(list(command))
+        return "installed"
+
+    monkeypatch.setattr(background, "start", start)
+    monkeypatch.setattr(service, "install", install)
+    return started
+
+
+def words_of(command: list[str], option: str) -> list[str]:
+    """What an option of a daemon is given, split as the daemon splits it."""
+    return shlex.split(command[command.index(option) + 1])
+
+
+@pytest.mark.parametrize("way", ["--detach", "--install"])
+def test_where_it_goes_on_elsewhere_it_goes_on_in_the_same_way(
+    imgcat: Imgcat,
+    photos: Path,
+    tmp_path: Path,
+    daemons: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    for name in ("tell", "notify-send"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    how = ["--poll", "--jobs", "2", "--notify", "--on-duplicate", "tell 'a b' $(c)"]
+    done = imgcat.ask("watch", way, *how, photos)
+    assert done.code == 0, done.errors
+    done = imgcat.ask("watch", way, photos)
+    assert done.code == 0, done.errors
+    given, plain = daemons
+    assert [os.fsdecode(imgcat.catalog), "watch"] == given[given.index("--catalog") + 1 :][:2]
+    assert {"--poll", "--notify"} <= set(given)
+    assert words_of(given, "--jobs") == ["2"]
+    program, *others = words_of(given, "--on-duplicate")
+    assert (os.path.basename(program), others) == ("tell", ["a b", "$(c)"])
+    assert str(photos) in given
+    assert str(photos) in plain
+    assert not {"--poll", "--notify", "--jobs", "--on-duplicate"} & set(plain)
+
+
+def test_before_a_service_starts_the_one_that_runs_is_ended(
+    imgcat: Imgcat, photos: Path, daemons: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bytes] = []
+    monkeypatch.setattr(background, "stop", ended.append)
+    done = imgcat.ask("watch", "--install", photos)
+    assert (done.code, done.text) == (0, "installed\n")
+    assert ended == [imgcat.catalog]
+    assert len(daemons) == 1
 
 
 def test_one_that_hangs_is_ended_too(following: Following, imgcat: Imgcat, photos: Path) -> None:
@@ -125,20 +216,22 @@ def test_one_that_hangs_is_ended_too(following: Following, imgcat: Imgcat, photo
 def test_status_tells_how_it_is(following: Following, imgcat: Imgcat, photos: Path) -> None:
     assert (
         "Daemon    not running"
-        in imgcat("watch", "--stop").text + imgcat("index", photos).text + imgcat("status").text
+        in imgcat.ask("watch", "--stop").text
+        + imgcat("index", photos).text
+        + imgcat.ask("status").text
     )
     following.start()
     following.wait_until_quiet()
-    text = imgcat("status").text
+    text = imgcat.ask("status").text
     assert f"Daemon    watching (process {following.process.pid}); 3 folders" in text
-    daemon = imgcat("status", "--json").json["daemon"]
+    daemon = imgcat.ask("status", "--json").json["daemon"]
     assert daemon["state"] == "watching"
     assert daemon["pid"] == following.process.pid
     assert (daemon["pending"], daemon["to_read"], daemon["overflows"]) == (0, 0, 0)
     assert (daemon["watched"], daemon["unwatched"], daemon["polling"]) == (3, 0, "")
-    assert imgcat("status", "--check", "--quiet").code == 0
+    assert imgcat.ask("status", "--check", "--quiet").code == 0
     following.pause()
-    assert imgcat("status", "--check", "--quiet").code == 1
+    assert imgcat.ask("status", "--check", "--quiet").code == 1
     following.go_on()
 
 
@@ -150,30 +243,32 @@ def test_r21_questions_are_fresh_with_it_and_say_so(
     for number in range(4):
         copy = photos / f"copy {number}.png"
         shutil.copy(photos / "folder 0" / "0000.png", copy)
-        answer = imgcat("dupes", "--exact", "--json").json
+        answer = imgcat.ask("dupes", "--exact", "--json").json
         assert answer["fresh"] is True
         (group,) = answer["groups"]
         assert str(copy) in {photo["path"] for photo in group["photos"]}
         assert len(group["photos"]) == number + 2
-    answer = imgcat("similar", photos / "folder 0" / "0000.png", "--json").json
+    answer = imgcat.ask("similar", photos / "folder 0" / "0000.png", "--json").json
     assert answer["fresh"] is True
-    assert "Last scan" not in imgcat("dupes").text
+    assert "Last scan" not in imgcat.ask("dupes").text
     following.stop()
-    answer = imgcat("dupes", "--json")
+    answer = imgcat.ask("dupes", "--json")
     assert answer.json["fresh"] is False
     assert answer.err == b""
-    assert "Last scan" in imgcat("dupes").text
+    assert "Last scan" in imgcat.ask("dupes").text
 
 
 def test_r21_one_that_does_not_answer_costs_ten_seconds_and_a_warning(
-    following: Following, imgcat: Imgcat, photos: Path
+    following: Following, imgcat: Imgcat, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert channel.ask.__defaults__ == (channel.PATIENCE,) == (10.0,)
+    monkeypatch.setattr(channel.ask, "__defaults__", (1.0,))  # people wait longer than tests
     following.start()
     following.wait_until_watching()
     following.pause()
     begun = time.monotonic()
-    done = imgcat("dupes", "--json")
-    assert 9 < time.monotonic() - begun < 12.5
+    done = imgcat.ask("dupes", "--json")
+    assert 1 <= time.monotonic() - begun < 3
     following.go_on()
     assert done.code == 0
     assert done.json["fresh"] is False
@@ -253,7 +348,7 @@ def test_notifications_are_shown_where_there_is_notify_send(
         following.wait_until_watching()
         shutil.copy(photos / "folder 0" / "0000.png", photos / "copy.png")
         shown = tmp_path / "shown"
-        assert wait_for(shown.exists, 10)
+        assert wait_for(lambda: shown.exists() and shown.read_text().endswith("\n"), 10)
         assert "You already have this copy.png: " in shown.read_text()
     finally:
         following.close()

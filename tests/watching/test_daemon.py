@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from catalog.indexing import upkeep
 from catalog.indexing.forget import forget
 from catalog.model import Happening, Kind, Recipe
 from catalog.progress import Phase, Silent
+from catalog.scanning.filesystem import Mount
 from catalog.store.database import open_for_reading, open_for_writing
 from catalog.store.locks import Locks
-from catalog.watching import followed, following, senses
+from catalog.watching import followed, following, growing, senses, worker
 from catalog.watching.client import daemon_state, synchronise
+from catalog.watching.daemon import Daemon
 from catalog.watching.tools import Tools
 from tests.support import Reader, digest, no_loose_ends, picture, true
-from tests.watching.live import Watched
+from tests.watching.live import Recorder, Watched
 
 SOON = 8.0  # seconds on a busy machine; the figures are for scripts/bench to say
 
@@ -70,8 +73,9 @@ def test_a_first_look_reads_everything_and_tells_a_sum(watched: Watched) -> None
 
 
 def test_a_photo_that_is_copied_edited_renamed_moved_and_deleted_is_right_in_the_catalog(
-    watched: Watched,
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker, "_RACY", 0.5)  # until it is quiet
     library = watched.library
     library.put("a/1.bmp", 1)
     watched.start()
@@ -232,6 +236,27 @@ def test_nested_new_folders_lose_nothing_however_fast_they_come(watched: Watched
     assert at_rest(watched)
 
 
+@pytest.mark.parametrize("new", ["late.bmp", "new/late.bmp"])
+def test_what_comes_after_a_folder_was_listed_and_before_it_is_known_is_not_missed(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, new: str
+) -> None:
+    """Nothing but the event of it tells of this one."""
+    library, plan_for = watched.library, upkeep.plan_for
+    folder, late = os.path.dirname(library.path(new)), library.path(new)
+
+    def plan_and_put(*arguments: Any, **options: Any) -> Any:
+        plan = plan_for(*arguments, **options)
+        if os.path.isdir(folder) and not os.path.exists(late):
+            library.put(new, 2, age=0)
+        return plan
+
+    monkeypatch.setattr(upkeep, "plan_for", plan_and_put)
+    library.put("a.bmp", 1)
+    watched.start()
+    library.put("new/1.bmp", 3, age=0)
+    assert watched.until(lambda: os.fsencode(new) in library.known(), SOON)
+
+
 def test_a_folder_is_listed_once_whatever_comes_beside_it(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,8 +311,9 @@ def test_names_that_are_left_out_are_left_out_live_too(
 
 
 def test_r34_a_file_that_is_delivered_in_pieces_is_never_taken_for_whole(
-    watched: Watched,
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker, "_GROWING", 0.4)
     library, whole = watched.library, picture(9)
     library.put("a.bmp", 1)
     watched.start()
@@ -296,7 +322,7 @@ def test_r34_a_file_that_is_delivered_in_pieces_is_never_taken_for_whole(
         for start in range(0, len(whole), len(whole) // 5):
             file.write(whole[start : start + len(whole) // 5])
             file.flush()
-            until = time.monotonic() + 0.5
+            until = time.monotonic() + 0.25
             while time.monotonic() < until:
                 seen.add(library.known().get(b"slow.bmp"))
                 time.sleep(0.05)
@@ -304,6 +330,18 @@ def test_r34_a_file_that_is_delivered_in_pieces_is_never_taken_for_whole(
     assert in_time(watched)
     assert told(watched, Happening.ADDED, b"slow.bmp")
     assert at_rest(watched)
+
+
+def test_r34_where_writers_cannot_be_told_it_is_looked_at_again_until_it_rests(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "_has_writers", lambda descriptor: None)
+    monkeypatch.setattr(growing, "_STEADY_NS", 400_000_000)
+    monkeypatch.setattr(worker, "_GROWING", 0.2)
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    watched.library.put("b.bmp", 2, age=0)
+    assert in_time(watched)
 
 
 def test_r11_what_was_read_too_soon_is_read_again_three_seconds_later(watched: Watched) -> None:
@@ -409,6 +447,16 @@ def test_moves_hard_links_and_what_the_first_look_finds_are_no_news(watched: Wat
     assert watched.recorder.found == []
 
 
+def test_what_arrived_while_nobody_watched_is_news(watched: Watched) -> None:
+    library = watched.library
+    first = library.put("a.bmp", 1)
+    library.index()
+    copy = library.put("copy.bmp", 1)
+    watched.start()
+    assert watched.until(lambda: watched.recorder.found != [], SOON)
+    assert [(found.path, found.other) for found in watched.recorder.found] == [(copy, first)]
+
+
 def test_of_two_that_arrive_together_the_second_is_told(watched: Watched) -> None:
     library = watched.library
     library.put("a.bmp", 1)
@@ -459,7 +507,7 @@ def test_r14_a_sleep_of_the_machine_costs_a_look_at_everything(
     watched.start()
     deafen(watched, monkeypatch)
     watched.library.put("b.bmp", 2)
-    time.sleep(1)
+    time.sleep(0.5)
     assert b"b.bmp" not in watched.library.known()
     real = time.time
     monkeypatch.setattr(following.time, "time", lambda: real() + 3600)
@@ -496,15 +544,21 @@ def test_r15_lost_events_cost_a_look_at_everything_and_are_counted(
     assert at_rest(watched)
 
 
+def look_often(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have it look so often where no events come, however long a look takes here."""
+    monkeypatch.setattr(following, "TICK", 0.1)
+    monkeypatch.setattr(following, "POLL", seconds)
+    monkeypatch.setattr(followed, "POLL", seconds)
+    monkeypatch.setattr(followed, "_POLL_SHARE", 100.0)
+
+
 def test_r15_without_the_hooks_it_says_so_and_looks_every_minute(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from watchdog.observers.inotify_c import InotifyFD
 
     monkeypatch.delattr(InotifyFD, "add_callback")
-    monkeypatch.setattr(following, "TICK", 0.1)
-    monkeypatch.setattr(followed, "POLL", 0.3)
-    monkeypatch.setattr(following, "POLL", 0.3)
+    look_often(monkeypatch, 0.3)
     watched.library.put("a.bmp", 1)
     watched.start()
     assert watched.recorder.has_said("watchdog is not the one that imgcat knows")
@@ -526,9 +580,7 @@ def test_r16_folders_that_cannot_be_watched_are_looked_at_and_the_limit_is_named
         return real(self, path, *arguments)
 
     monkeypatch.setattr(InotifyFD, "add_callback", limited)
-    monkeypatch.setattr(following, "TICK", 0.1)
-    monkeypatch.setattr(followed, "POLL", 0.5)
-    monkeypatch.setattr(following, "POLL", 0.5)
+    look_often(monkeypatch, 0.5)
     for number in range(4):
         watched.library.put(f"over {number}/{number}.bmp", number)
     watched.library.put("within/5.bmp", 5)
@@ -554,6 +606,20 @@ def test_r16_no_instance_left_means_polling(
     watched.start()
     assert watched.recorder.has_said("sysctl fs.inotify.max_user_instances")
     assert true(watched.library)
+
+
+def test_r17_a_system_that_tells_nothing_of_a_first_file_means_polling(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senses, "_SELF_TEST", 0.1)
+    monkeypatch.setattr("catalog.watching.inotify.Inotify.on_event", lambda self, event: None)
+    look_often(monkeypatch, 0.2)
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    assert watched.recorder.has_said("tells nothing of a file that was just made")
+    assert watched.status["state"] == "degraded"
+    watched.library.put("b.bmp", 2)
+    assert in_time(watched)
 
 
 @pytest.mark.parametrize("how", ["reader dies", "descriptor leads nowhere", "nothing comes"])
@@ -619,6 +685,7 @@ def test_r17_after_three_failures_it_gives_up(
     watched.until(lambda: False, 6)
     assert isinstance(watched.ended_by, GaveUp)
     assert "--poll" in str(watched.ended_by)
+    assert int(watched.ended_by.exit_code) == 70, "systemd starts it again"
 
 
 def test_r18_a_root_that_goes_and_comes_back_keeps_its_rows(
@@ -633,7 +700,7 @@ def test_r18_a_root_that_goes_and_comes_back_keeps_its_rows(
     for _ in range(3):
         os.rename(library.top, aside)
         assert watched.until(lambda: not watched.daemon._following.at(bytes(library.top)).is_there)
-        time.sleep(0.7)
+        time.sleep(0.4)
         assert library.rows("SELECT count(*) FROM photo WHERE missing_since IS NULL") == [(4,)]
         with open(os.path.join(aside, b"a", b"0.bmp"), "r+b") as file:
             file.seek(100)
@@ -658,6 +725,22 @@ def test_r18_a_root_that_is_deleted_and_made_again_is_followed(
     assert watched.until(lambda: library.known().get(b"b/2.bmp") == digest(2))
     library.put("b/3.bmp", 3, age=0)
     assert watched.until(lambda: library.known().get(b"b/3.bmp") == digest(3))
+
+
+def test_r20_what_others_change_on_a_server_is_found_within_a_minute(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = [Mount(b"/", "ext4", 1), Mount(bytes(watched.library.top), "nfs4", 2)]
+    monkeypatch.setattr(following.filesystem, "mounts", lambda: served)
+    look_often(monkeypatch, 0.2)
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    assert watched.recorder.has_said("makes no event: it is looked at every minute too")
+    assert watched.status["state"] == "watching"
+    deafen(watched, monkeypatch)
+    for name, seed in (("b.bmp", 2), ("folder/c.bmp", 3)):
+        watched.library.put(name, seed, age=0)
+        assert in_time(watched)
 
 
 # -- other imgcats -----------------------------------------------------------------------------
@@ -720,13 +803,72 @@ def test_r21_while_it_looks_for_the_first_time_nothing_is_fresh(
 ) -> None:
     monkeypatch.setattr("catalog.watching.daemon._SYNC_WITHIN", 0.5)
     watched.library.put("a.bmp", 1)
-    reader.before = lambda path: time.sleep(2)
+    go_on = threading.Event()
+
+    def hold(path: bytes) -> None:
+        go_on.wait(SOON)
+
+    reader.before = hold
     watched.start(wait=False)
     assert watched.until(lambda: watched.status["watched"] > 0)
     assert daemon_state(watched.library.catalog).state == "starting"
     freshness = synchronise(watched.library.catalog)
+    go_on.set()
     assert freshness.roots == frozenset()
     assert freshness.why_not
+
+
+def test_r21_while_photos_are_read_nothing_is_fresh_and_their_number_is_told(
+    watched: Watched, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.watching.daemon._SYNC_WITHIN", 1.2)
+    monkeypatch.setattr("catalog.watching.work.PORTION", 1)
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    reader.before = lambda path: time.sleep(0.15)
+    for number in range(6):
+        watched.library.put(f"b{number}.bmp", number + 2, age=0)
+    answer = watched.daemon.sync()
+    to_read = watched.status["to_read"]
+    reader.before = lambda path: None
+    assert (answer["fresh"], answer["why"]) == (False, "it is reading photos")
+    assert 0 < to_read <= 6
+    assert in_time(watched)
+    assert watched.until(lambda: watched.status["to_read"] == 0, SOON)
+
+
+def test_r21_where_something_may_have_been_missed_nothing_is_fresh_until_all_is_looked_at(
+    watched: Watched,
+) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    assert watched.sync()
+    (root,) = watched.daemon._following
+    root.lost_at = time.monotonic() + 1
+    answer = watched.daemon.sync()
+    assert (answer["fresh"], answer["why"]) == (False, "it is still looking at everything")
+    watched.daemon._senses.listener.lost()
+    assert watched.until(watched.sync, SOON)
+
+
+def test_how_long_the_oldest_change_waits_is_told() -> None:
+    now = 1000.0
+    daemon = Daemon(b"/nowhere/catalog.db", Recorder(), clock=lambda: now)
+    assert daemon.status()["lag"] == 0
+    daemon._hints.add(b"/r/a")
+    now += 1.5
+    daemon._hints.add(b"/r/b")
+    now += 0.5
+    assert daemon.status()["lag"] == 2.0
+
+
+def test_since_when_all_is_known_is_told(watched: Watched) -> None:
+    watched.library.put("a.bmp", 1)
+    before = time.time_ns()
+    watched.start()
+    assert before <= watched.status["last_rescan_ns"] <= time.time_ns()
+    state = daemon_state(watched.library.catalog)
+    assert state.last_rescan_ns == watched.status["last_rescan_ns"]
 
 
 def test_without_a_daemon_nobody_waits_and_nothing_is_fresh(watched: Watched) -> None:
@@ -951,24 +1093,33 @@ def test_r28_a_full_disk_is_waited_out(watched: Watched, monkeypatch: pytest.Mon
     assert at_rest(watched)
 
 
-def test_r28_while_the_disk_is_full_nothing_spins(
+def test_r28_while_the_disk_is_full_nothing_spins_and_it_is_tried_every_minute_at_least(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched.library.put("a.bmp", 1)
     watched.start()
+    tries: list[float] = []
 
     def full(*_: Any, **__: Any) -> Any:
+        tries.append(time.monotonic())
         raise DiskFull("no room left on the disk of the catalog")
 
     monkeypatch.setattr(upkeep, "perform", full)
-    turns = []
+    turns: list[int] = []
     turn = watched.daemon._turn
     monkeypatch.setattr(watched.daemon, "_turn", lambda: (turns.append(1), turn()))
     watched.library.put("b.bmp", 2, age=0)
-    assert watched.until(lambda: watched.daemon._worker._tries == 2)
+    assert watched.until(lambda: watched.daemon._worker._tries == 1)
     turns.clear()
-    assert watched.until(lambda: watched.daemon._worker._tries == 3)
+    assert watched.until(lambda: len(tries) == 2)
     assert len(turns) < 20
+    assert tries[1] - tries[0] >= 1
+    watched.daemon._worker._tries = 50
+    watched.daemon._worker.resume_at = 0.0
+    watched.daemon._hints.wake()
+    assert watched.until(lambda: watched.daemon._worker._tries == 51)
+    assert watched.until(lambda: watched.daemon._worker.resume_at > tries[-1] + 50)
+    assert watched.daemon._worker.resume_at <= time.monotonic() + 60
 
 
 def test_r27_a_catalog_that_is_damaged_is_set_aside_and_built_anew(
@@ -1009,9 +1160,7 @@ def test_nothing_to_follow_is_said(watched: Watched) -> None:
 
 
 def test_polling_finds_everything_too(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "TICK", 0.1)
-    monkeypatch.setattr(followed, "POLL", 0.3)
-    monkeypatch.setattr(following, "POLL", 0.3)
+    look_often(monkeypatch, 0.3)
     watched.library.put("a.bmp", 1)
     watched.start(poll=True)
     state = watched.status
@@ -1033,6 +1182,34 @@ def test_what_another_recipe_made_is_read_anew(watched: Watched) -> None:
     assert in_time(watched)
     with open_for_reading(watched.library.catalog) as database:
         assert database.rows("SELECT DISTINCT recipe FROM content") == [(Recipe.FULL,)]
+
+
+def test_while_nothing_happens_it_does_nothing(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    assert watched.until(watched.is_quiet)
+    time.sleep(0.2)  # the last of what there was to do
+    turns: list[int] = []
+    turn = watched.daemon._turn
+    monkeypatch.setattr(watched.daemon, "_turn", lambda: (turns.append(1), turn()))
+    watched.daemon._hints.wake()
+    time.sleep(0.6)
+    assert 0 < len(turns) <= 3
+
+
+def test_it_ends_at_once_while_it_reads(watched: Watched, reader: Reader) -> None:
+    watched.library.put("a.bmp", 1)
+    watched.start()
+
+    def interrupt(path: bytes) -> None:
+        raise KeyboardInterrupt
+
+    reader.before = interrupt
+    watched.library.put("b.bmp", 2, age=0)
+    watched.until(lambda: False, 4)
+    assert isinstance(watched.ended_by, KeyboardInterrupt)
 
 
 def test_it_ends_at_once_and_leaves_nothing(watched: Watched) -> None:
@@ -1086,3 +1263,11 @@ def test_r17_a_million_events_cost_no_memory_that_stays(watched: Watched) -> Non
 def _resident() -> int:
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+def test_no_thread_outlives_it(watched: Watched) -> None:
+    before = set(threading.enumerate())
+    watched.library.put("a.bmp", 1)
+    watched.start()
+    watched.stop()
+    assert not [thread for thread in threading.enumerate() if thread not in before]

@@ -252,3 +252,46 @@ def test_the_mask_asks_for_no_event_of_reading() -> None:
     constants = inotify_module.InotifyConstants
     for unwanted in (constants.IN_OPEN, constants.IN_ACCESS, constants.IN_CLOSE_NOWRITE):
         assert not inotify_module._MASK & unwanted
+
+
+def test_each_way_in_which_a_file_or_its_folder_alters_is_an_event_by_itself(
+    inotify: Inotify, ears: Ears, tmp_path: Path
+) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    photo = top / "a.jpg"
+    photo.write_bytes(b"1")
+    inotify.watch(bytes(top))
+    altered = (bytes(top), b"a.jpg", What.ALTERED, False)
+
+    def only_then(what: str) -> None:
+        assert ears.hears(altered, seconds=1), what
+        time.sleep(0.05)  # what comes with it
+        ears.heard.clear()
+
+    with open(photo, "r+b") as file:
+        file.write(b"2")
+        file.flush()
+        only_then("a write, while it goes on")
+    ears.hears(altered, seconds=0.2)
+    ears.heard.clear()
+    os.close(os.open(photo, os.O_WRONLY))
+    only_then("its end")
+    photo.chmod(0o600)
+    only_then("who may read it")
+    photo.unlink()
+    top.rmdir()
+    assert until(lambda: (bytes(top), b"") in {heard[:2] for heard in ears.heard}, 1), "its end"
+
+
+def test_a_folder_that_may_not_be_listed_is_neither_watched_nor_refused(
+    inotify: Inotify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(inotify._source, "add_callback", lambda *_: -1)
+        patch.setattr(inotify._source, "remove_callbacks", gone.extend)
+        inotify.watch(bytes(tmp_path))
+    assert (inotify.count, inotify.watches(bytes(tmp_path))) == (0, False)
+    assert inotify.refused == {}
+    assert [watch for watch, _ in gone] == [-1], "watchdog keeps no record of it"

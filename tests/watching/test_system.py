@@ -61,9 +61,9 @@ def test_r16_beyond_the_limit_on_watches_it_says_so_and_looks_every_minute(
     for number in range(60):
         (photos / f"more {number:02}").mkdir()
     command = [*_LIMITED, "sh", *map(os.fsdecode, imgcat.command("watch", photos))]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=imgcat.env, text=True
-    )
+    out, err = (imgcat.home / name for name in ("out", "err"))
+    with open(out, "wb") as said, open(err, "wb") as complaints:
+        process = subprocess.Popen(command, stdout=said, stderr=complaints, env=imgcat.env)
     try:
         assert wait_for(lambda: daemon_state(imgcat.catalog).unwatched > 30, 20)
         assert wait_for(lambda: daemon_state(imgcat.catalog).state == "degraded", 20)
@@ -78,9 +78,9 @@ def test_r16_beyond_the_limit_on_watches_it_says_so_and_looks_every_minute(
         assert b"more 59/new.png" in names(imgcat, photos)
     finally:
         process.terminate()
-        out, err = process.communicate(timeout=10)
-    assert "cannot be watched (inotify watch limit reached)" in out
-    assert err == ""
+        process.wait(10)
+    assert "cannot be watched (inotify watch limit reached)" in out.read_text()
+    assert err.read_text() == ""
 
 
 # -- R18 ---------------------------------------------------------------------------------------
@@ -320,20 +320,30 @@ def test_r41_it_opens_nothing_for_ever_and_idles(imgcat: Imgcat, photos: Path) -
     try:
         following.start()
         following.wait_until_watching()
-        pid = following.process.pid
+        place = Path(f"/proc/{following.process.pid}")
 
         def opened() -> int:
-            return len(os.listdir(f"/proc/{pid}/fd"))
+            return len(os.listdir(place / "fd"))
+
+        def turns() -> int:
+            """How often the thread that does the work was woken up."""
+            status = (place / "task" / place.name / "status").read_text()
+            return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
 
         before: int | None = None
         for number in range(6):
             picture(photos / f"{number % 2}.png", number)
-            imgcat("status")
-            imgcat("dupes", "--json")
+            imgcat.ask("status")
+            imgcat.ask("dupes", "--json")
             if number == 2:
                 before = opened()
         assert before is not None
         assert opened() <= before + 3
+        following.wait_until_quiet()
+        time.sleep(0.2)  # the last of what there was to do
+        woken = turns()
+        time.sleep(1)
+        assert turns() - woken < 10
         assert following.stop(within=2) == 0
     finally:
         following.close()
