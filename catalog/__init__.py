@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         CatalogReadOnly,
         CatalogUnusable,
         DiskFull,
+        Forgotten,
         GaveUp,
         UsageError,
     )
@@ -82,6 +83,7 @@ __all__ = [
     "Drift",
     "Duplicates",
     "Explanation",
+    "Forgotten",
     "GaveUp",
     "Group",
     "HashKind",
