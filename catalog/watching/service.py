@@ -92,11 +92,6 @@ def uninstall(catalog: bytes, is_default: bool) -> str:
     return f"Removed the service {service.name} ({printable(service.path)})."
 
 
-def is_installed(catalog: bytes, is_default: bool) -> bool:
-    """Whether there is a service for this catalog."""
-    return os.path.lexists(_service(catalog, is_default).path)
-
-
 def _service(catalog: bytes, is_default: bool) -> _Systemd | _Launchd:
     mark = "" if is_default else blake2b(catalog, digest_size=4).hexdigest()
     platform: str = sys.platform

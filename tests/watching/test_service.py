@@ -26,7 +26,7 @@ from catalog.errors import CatalogError, UsageError
 from catalog.store.place import log_file
 from catalog.watching import service
 from catalog.watching.notifier import Notifier
-from catalog.watching.service import install, is_installed, uninstall
+from catalog.watching.service import install, uninstall
 from tests.watching.following import Following, wait_for
 
 CATALOG = b"/photos/catalog.db"
@@ -192,7 +192,7 @@ def test_without_systemd_nothing_is_written(machine: Machine) -> None:
     machine.patch.setenv("PATH", str(machine.home))
     with pytest.raises(CatalogError, match=r"^there is no systemd here.*imgcat watch --detach"):
         install(CATALOG, True, COMMAND)
-    assert not is_installed(CATALOG, True)
+    assert machine.installed() == []
 
 
 NO_BUS = "Failed to connect to bus: No medium found\n"
@@ -224,7 +224,7 @@ def test_where_systemd_fails_it_is_said_what_why_and_what_to_do(
     assert remedy in message
     assert "See " not in message
     assert f"{machine.units / 'imgcat-watch.service'} is written" in message
-    assert is_installed(CATALOG, True)
+    assert machine.installed() == ["imgcat-watch.service"]
     assert word in machine.calls()[-1]  # and nothing was tried after it
 
     machine.works_again(word)
@@ -248,7 +248,7 @@ def test_a_systemctl_that_cannot_be_run_is_a_failure_like_others(machine: Machin
 
 def test_uninstalling_ends_it_then_removes_it_then_tells_systemd(machine: Machine) -> None:
     install(CATALOG, True, COMMAND)
-    assert is_installed(CATALOG, True)
+    assert machine.installed() == ["imgcat-watch.service"]
     machine.calls()
     said = uninstall(CATALOG, True)
     assert said == f"Removed the service imgcat-watch ({machine.units}/imgcat-watch.service)."
@@ -259,7 +259,7 @@ def test_uninstalling_ends_it_then_removes_it_then_tells_systemd(machine: Machin
     ]
     assert (machine.folder / "seen-disable").read_text() == "imgcat-watch.service\n"
     assert (machine.folder / "seen-daemon-reload").read_text() == ""
-    assert not is_installed(CATALOG, True)
+    assert machine.installed() == []
 
 
 def test_a_service_that_cannot_be_ended_stays_whole(machine: Machine) -> None:
@@ -269,7 +269,7 @@ def test_a_service_that_cannot_be_ended_stays_whole(machine: Machine) -> None:
         uninstall(CATALOG, True)
     assert "'systemctl --user disable --now imgcat-watch' failed" in str(raised.value)
     assert NO_BUS.strip() in str(raised.value)
-    assert is_installed(CATALOG, True)
+    assert machine.installed() == ["imgcat-watch.service"]
 
 
 def test_that_systemd_has_nothing_to_forget_is_no_failure(machine: Machine) -> None:
@@ -283,7 +283,7 @@ def test_a_unit_can_be_removed_where_systemd_is_no_more(machine: Machine) -> Non
     install(CATALOG, True, COMMAND)
     machine.patch.setenv("PATH", str(machine.home))
     assert uninstall(CATALOG, True).startswith("Removed ")
-    assert not is_installed(CATALOG, True)
+    assert machine.installed() == []
 
 
 # -- launchd -----------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ def test_where_launchd_fails_it_is_said_why_and_what_comes_of_it(machine: Machin
     message = str(raised.value)
     assert "'launchctl bootstrap' failed: Bootstrap failed: 5: Input/output error;" in message
     assert "when you log in the next time" in message
-    assert is_installed(CATALOG, True)
+    assert machine.installed() == ["imgcat.watch.plist"]
 
 
 def test_uninstalling_an_agent_ends_it_and_removes_it(machine: Machine) -> None:
@@ -374,7 +374,7 @@ def test_each_catalog_has_its_own_service(machine: Machine, system: str) -> None
         "darwin": [f"imgcat.watch.{mark}.plist", "imgcat.watch.plist"],
     }
     assert machine.installed() == names[system]
-    assert not is_installed(b"/third.db", False)
+    assert uninstall(b"/third.db", False) == "No service is installed for this catalog."
     uninstall(b"/other.db", False)
     assert machine.installed() == names[system][1:]
     assert any(mark in call for call in machine.calls())
@@ -393,7 +393,7 @@ def test_only_the_answer_is_for_people(
 @WAYS
 def test_that_nothing_was_installed_is_said(machine: Machine, system: str) -> None:
     machine.is_a(system)
-    assert not is_installed(CATALOG, True)
+    assert machine.installed() == []
     assert uninstall(CATALOG, True) == "No service is installed for this catalog."
     assert machine.calls() == []
 
@@ -424,7 +424,7 @@ def test_names_that_no_service_can_be_given_are_refused(
         install(CATALOG, True, [*COMMAND, word])
     assert str(raised.value).isprintable()
     assert ascii(word) in str(raised.value)
-    assert not is_installed(CATALOG, True)
+    assert machine.installed() == []
     assert machine.calls() == []
 
 
@@ -434,7 +434,7 @@ def test_names_that_no_service_can_be_given_are_refused(
 def test_programs_that_systemd_does_not_start_are_refused(machine: Machine, program: str) -> None:
     with pytest.raises(UsageError, match=r"^systemd cannot start "):
         install(CATALOG, True, [program, *COMMAND[1:]])
-    assert not is_installed(CATALOG, True)
+    assert machine.installed() == []
 
 
 # -- words, as systemd and launchd read them ---------------------------------------------------
