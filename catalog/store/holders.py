@@ -105,13 +105,20 @@ def among(
     return files.only(inside)
 
 
-def held_several_times(database: Database) -> NDArray[np.int64]:
-    """The contents that more than one file holds, missing files included; rising."""
+def held_several_times(
+    database: Database, among: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """The contents (``among`` these) that several files hold, missing ones included; rising."""
+    chosen = "content IS NOT NULL"
+    ids: tuple[str, ...] = ()
+    if among is not None:
+        chosen = "content IN (SELECT value FROM json_each(?))"
+        ids = (json.dumps(among.tolist()),)
     sql = (
-        "SELECT content FROM photo WHERE content IS NOT NULL "
+        f"SELECT content FROM photo WHERE {chosen} "
         "GROUP BY content HAVING count(*) > 1 ORDER BY content"
     )
-    return np.fromiter(chain.from_iterable(database.stream(sql)), dtype=np.int64)
+    return np.fromiter(chain.from_iterable(database.stream(sql, ids)), dtype=np.int64)
 
 
 def names(database: Database, chosen: NDArray[np.int64]) -> dict[int, bytes]:
