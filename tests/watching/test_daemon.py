@@ -1088,8 +1088,9 @@ def test_r28_a_full_disk_is_waited_out(watched: Watched, monkeypatch: pytest.Mon
         assert freshness.roots == frozenset()
     watched.library.put("c.bmp", 3, age=0)
     assert in_time(watched)
-    assert watched.recorder.has_said("can be written again")
-    assert watched.status["state"] == "watching"
+    # The catalog has it a moment before the daemon says so.
+    assert watched.until(lambda: watched.recorder.has_said("can be written again"))
+    assert watched.until(lambda: watched.status["state"] == "watching")
     assert at_rest(watched)
 
 
