@@ -13,7 +13,9 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import types
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -110,6 +112,7 @@ class Pool:
         self.jobs = jobs
         self._warm_up = warm_up
         self._pool: ProcessPool | None = None
+        self._context = _Context()
         self._undo = contextlib.ExitStack()
 
     @property
@@ -153,6 +156,9 @@ class Pool:
             if pool is not None:
                 stop: Callable[[], None] = pool.stop
                 stop()
+                # Before the pool takes its locks away: one that is only starting would look for
+                # them, and show where it was when it found none.
+                self._context.kill()
                 pool.join()
         finally:
             self._undo.close()
@@ -167,7 +173,7 @@ class Pool:
             max_workers=self.jobs,
             initializer=confine,
             initargs=(os.getpid(), self._warm_up),
-            context=_Context(),
+            context=self._context,
         )
 
 
@@ -194,7 +200,21 @@ class _Worker(SpawnProcess):
 class _Context(SpawnContext):
     """How processes are started. A forked child would inherit connections, locks and threads."""
 
-    Process = _Worker
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: weakref.WeakSet[_Worker] = weakref.WeakSet()
+
+    def Process(self, *arguments: Any, **options: Any) -> _Worker:  # type: ignore[override]  # noqa: N802  (multiprocessing's own name)
+        """A new process, not started yet."""
+        worker = _Worker(*arguments, **options)
+        self._started.add(worker)
+        return worker
+
+    def kill(self) -> None:
+        """End every process that was started, at once."""
+        for worker in list(self._started):
+            if worker.pid is not None:
+                worker.kill()
 
 
 class _Run(Generic[Item, Result]):
@@ -349,13 +369,36 @@ def _interrupts_stay_here() -> Iterator[None]:
     """Threads and processes started inside never see SIGINT: Ctrl-C is the parent's to handle.
 
     A terminal sends it to the whole process group, also to a child that is still importing
-    and has not said yet that it wants to ignore it.
+    and has not said yet that it wants to ignore it. The parent handles it afterwards: in between,
+    a child would have been started and never told what to do.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _put_off(signal.SIGINT), _put_off(signal.SIGTERM):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _put_off(number: signal.Signals) -> Iterator[None]:
+    """What this process does about a signal, it does after the block.
+
+    Blocking it does not suffice: another thread, such as one of numpy's, takes it, and Python
+    calls the handler in the main thread all the same.
+    """
+    handler = signal.getsignal(number)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    signal.signal(number, lambda received, _frame: came.append(received))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(number, handler)
+        if came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

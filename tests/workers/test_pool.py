@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import poison
 import pytest
+from pebble.pool.channel import ChannelMutex
 
 from catalog.errors import CatalogError
 from catalog.model import Reason
@@ -314,3 +316,59 @@ def _marked(mark: str) -> list[int]:
 def test_r33_a_file_that_is_alone_in_its_batch_gets_its_second_attempt_too(tmp_path: Path) -> None:
     marker = str(tmp_path / "died")
     assert list(run_all(poison.dies_once, [Task(marker, 0)], jobs=1)) == [(marker, "read")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_r41_an_interrupt_waits_until_a_process_was_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    idle, over = threading.Event(), threading.Event()
+    other = threading.Thread(target=lambda: (idle.set(), over.wait()))  # it may take the signal
+    other.start()
+    told: list[str] = []
+    real = pool.Popen
+
+    def interrupted(process: object) -> object:
+        assert idle.wait(5)
+        assert other.ident is not None
+        signal.pthread_kill(other.ident, number)
+        time.sleep(0.05)
+        started = real(process)
+        told.append("what to do")
+        return started
+
+    monkeypatch.setattr(pool, "Popen", interrupted)
+    workers = pool.Pool(1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            workers.start()
+        assert told == ["what to do"]
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        over.set()
+        other.join()
+        workers.end()
+        signal.signal(signal.SIGTERM, before)
+    assert no_workers_left()
+
+
+def test_r41_processes_end_before_the_locks_that_they_would_look_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[int | None] = []
+    real = ChannelMutex.unlink
+
+    def unlink(mutex: ChannelMutex) -> None:
+        for process in processes:
+            process.join(5)
+            ended.append(process.exitcode)
+        real(mutex)
+
+    monkeypatch.setattr(ChannelMutex, "unlink", unlink)
+    workers = pool.Pool(JOBS)
+    workers.start()
+    processes = multiprocessing.active_children()
+    workers.end()
+    assert ended == [-signal.SIGKILL] * JOBS
+    assert no_workers_left()
