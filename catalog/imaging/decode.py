@@ -34,7 +34,7 @@ from PIL import AvifImagePlugin, Image, ImageFile
 from catalog.imaging import hashes, jpeg, limits, plain, raw, tiff
 from catalog.imaging.failing import Undecodable, explain
 from catalog.imaging.formats import RAW_SUFFIXES, Codec, Sniffed, sniff
-from catalog.imaging.picture import Picture
+from catalog.imaging.picture import Close, Picture, Pixels, Wanted
 from catalog.imaging.source import HEAD_BYTES, Source
 from catalog.model import Failure, Fingerprint, Reason, Recipe
 
@@ -60,15 +60,27 @@ def fingerprint(source: Source, digest: bytes, recipe: Recipe) -> Fingerprint | 
         return explain(error)
 
 
-def _picture(source: Source, recipe: Recipe) -> Picture:
+def look(source: Source) -> Pixels | Failure:
+    """The picture in colour, upright, with ENOUGH pixels of the short side where it has them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _picture(source, Close.COLOUR).pixels
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return explain(error)
+
+
+def _picture(source: Source, wanted: Wanted) -> Picture:
     codec, name = _sniffed(source)
     if codec is None:
         raise Undecodable(Reason.UNSUPPORTED, f"{name or 'unknown'} content")
     if codec is Codec.JPEG:
-        return jpeg.decode(source, recipe)
+        return jpeg.decode(source, wanted)
     if codec is Codec.RAW:
-        return raw.decode(source, name, recipe)
-    return plain.decode(source, codec, recipe)
+        return raw.decode(source, name, wanted)
+    return plain.decode(source, codec, wanted)
 
 
 def _sniffed(source: Source) -> Sniffed:
@@ -86,7 +98,7 @@ def _sniffed(source: Source) -> Sniffed:
 
 
 def _fingerprint(picture: Picture, size: int, digest: bytes, recipe: Recipe) -> Fingerprint:
-    signature = hashes.signature_of(picture.grey)
+    signature = hashes.signature_of(picture.pixels)
     return Fingerprint(
         digest=digest,
         size=size,
@@ -97,8 +109,8 @@ def _fingerprint(picture: Picture, size: int, digest: bytes, recipe: Recipe) -> 
         taken_at=picture.facts.taken_at,
         camera=picture.facts.camera,
         phash=hashes.phash(signature),
-        dhash=hashes.dhash(picture.grey),
-        ahash=hashes.ahash(picture.grey),
+        dhash=hashes.dhash(picture.pixels),
+        ahash=hashes.ahash(picture.pixels),
         signature=signature.tobytes(),
         flat=hashes.is_flat(signature),
         frames=picture.frames,

@@ -92,6 +92,11 @@ def suffix_of(path: bytes) -> bytes:
     return suffix.lower() if dot and stem else b""
 
 
+def is_raw(name: str) -> bool:
+    """Whether a content of this format is a camera RAW."""
+    return name.lower().encode() in RAW_SUFFIXES
+
+
 def sniff(head: bytes) -> Sniffed:
     """What a file is, by its first bytes; 4 KiB of them are enough.
 

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageStat
 
-from catalog.imaging.picture import Grey
-from catalog.model import SIGNATURE_SIDE
+from catalog.imaging.orientation import upright
+from catalog.imaging.picture import Pixels
+from catalog.model import SIGNATURE_SIDE, HashKind
 
 FLAT_DEVIATION = 8.0  # of 255; below it a signature is no evidence of anything
 
@@ -31,9 +32,9 @@ def to_int(bits: imagehash.ImageHash) -> int:
     return int.from_bytes(np.packbits(bits.hash).tobytes(), "big")
 
 
-def signature_of(grey: Grey) -> Image.Image:
+def signature_of(pixels: Pixels) -> Image.Image:
     """SIGNATURE_SIDE x SIGNATURE_SIDE grey, by the resize that ImageHash's pHash begins with."""
-    return _resized(grey, (SIGNATURE_SIDE, SIGNATURE_SIDE))
+    return _resized(pixels, (SIGNATURE_SIDE, SIGNATURE_SIDE))
 
 
 def phash(signature: Image.Image) -> int:
@@ -41,14 +42,14 @@ def phash(signature: Image.Image) -> int:
     return to_int(imagehash.phash(signature))
 
 
-def dhash(grey: Grey) -> int:
+def dhash(pixels: Pixels) -> int:
     """ImageHash's dHash."""
-    return to_int(imagehash.dhash(_resized(grey, (9, 8))))
+    return to_int(imagehash.dhash(_resized(pixels, (9, 8))))
 
 
-def ahash(grey: Grey) -> int:
+def ahash(pixels: Pixels) -> int:
     """ImageHash's average hash."""
-    return to_int(imagehash.average_hash(_resized(grey, (8, 8))))
+    return to_int(imagehash.average_hash(_resized(pixels, (8, 8))))
 
 
 def is_flat(signature: Image.Image) -> bool:
@@ -76,5 +77,19 @@ def whash(signatures: Signatures) -> Hashes:
     return result
 
 
-def _resized(grey: Grey, size: tuple[int, int]) -> Image.Image:
-    return grey.image.resize(size, Image.Resampling.LANCZOS, box=grey.extent)
+def turned(signature: bytes) -> dict[HashKind, list[int]]:
+    """Every hash of a signature in each of the eight orientations, in the order of EXIF."""
+    square = (SIGNATURE_SIDE, SIGNATURE_SIDE)
+    found: dict[HashKind, list[int]] = {kind: [] for kind in HashKind}
+    for orientation in range(1, 9):
+        image = upright(Image.frombytes("L", square, signature), orientation)
+        pixels = Pixels(image, (0, 0, *image.size))
+        found[HashKind.PHASH].append(phash(image))
+        found[HashKind.DHASH].append(dhash(pixels))
+        found[HashKind.AHASH].append(ahash(pixels))
+        found[HashKind.WHASH].append(to_int(imagehash.whash(image)))
+    return found
+
+
+def _resized(pixels: Pixels, size: tuple[int, int]) -> Image.Image:
+    return pixels.image.resize(size, Image.Resampling.LANCZOS, box=pixels.extent)

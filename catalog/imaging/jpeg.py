@@ -15,7 +15,7 @@ from catalog.imaging import exif, limits
 from catalog.imaging.embedded import count_frames
 from catalog.imaging.failing import Undecodable
 from catalog.imaging.orientation import upright_size
-from catalog.imaging.picture import ENOUGH, Picture, grey_of
+from catalog.imaging.picture import ENOUGH, Picture, Wanted, pixels_of
 from catalog.imaging.progressive import dc_only
 from catalog.imaging.source import Source
 from catalog.model import Reason, Recipe
@@ -53,10 +53,10 @@ class Header:
     first_scan: int  # offset of the first SOS marker
 
 
-def decode(source: Source, recipe: Recipe) -> Picture:
+def decode(source: Source, wanted: Wanted) -> Picture:
     """Decode a JPEG. Raises Undecodable, and whatever Pillow raises."""
     header = read_header(source)
-    scale = _scale(header, recipe)
+    scale = _scale(header, wanted)
     _check(header, scale)
     facts = exif.from_block(header.exif, header.xmp)
     orientation = facts.orientation or 1
@@ -67,16 +67,16 @@ def decode(source: Source, recipe: Recipe) -> Picture:
         if image.size != (header.width, header.height):
             raise Undecodable(Reason.DAMAGED, "two headers that contradict each other")
         image.draft(
-            "L" if recipe is Recipe.REDUCED else None,
+            "L" if wanted is Recipe.REDUCED else None,
             (header.width // scale, header.height // scale),
         )
         image.decodermaxblock = size
         image.load()
         extent = header.width / scale, header.height / scale
-        grey = grey_of(image, orientation, recipe, extent, scale)
+        pixels = pixels_of(image, orientation, wanted, extent, scale)
     width, height = upright_size((header.width, header.height), orientation)
     frames = count_frames(source, header.mpf, header.mpf_offset, header.xmp)
-    return Picture(grey, name, width, height, facts, frames)
+    return Picture(pixels, name, width, height, facts, frames)
 
 
 def _what_to_decode(source: Source, header: Header, scale: int) -> tuple[BinaryIO, int]:
@@ -90,20 +90,20 @@ def _what_to_decode(source: Source, header: Header, scale: int) -> tuple[BinaryI
     return source.rewound(), source.size  # one read, which copies nothing
 
 
-def _scale(header: Header, recipe: Recipe) -> int:
+def _scale(header: Header, wanted: Wanted) -> int:
     """What libjpeg divides both sides by: 1, 2, 4 or 8.
 
     The full recipe decodes whole, in colour, as ImageHash's user would; beyond what may be
-    held, at the largest scale that may.
+    held, at the largest scale that may. A closer look keeps ENOUGH pixels.
     """
-    if recipe is Recipe.FULL:
+    if wanted is Recipe.FULL:
         fits = (s for s in (1, 2, 4) if _decoded(header, s) <= limits.DECODED_BYTES)
         fits = (s for s in fits if _working(header, s) <= limits.WORKING_BYTES)
         return next(fits, _SMALLEST)
     short = min(header.width, header.height)
-    if short >= _LARGE:
+    if wanted is Recipe.REDUCED and short >= _LARGE:
         return _SMALLEST
-    return next((s for s in (4, 2) if short >= s * ENOUGH), 1)
+    return next((s for s in (_SMALLEST, 4, 2) if short >= s * ENOUGH), 1)
 
 
 def read_header(source: Source) -> Header:

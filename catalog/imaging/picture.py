@@ -1,9 +1,11 @@
-"""What every decoder hands over, and how modes of every kind become grey on white."""
+"""What every decoder hands over, and how modes of every kind become grey, or RGB, on white."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +23,21 @@ _DEEP = frozenset(("I", "F"))
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Grey:
-    """The upright grey picture that hashes are made of.
+class Close(Enum):
+    """What is asked of the decoders where no fingerprint is made, but a closer look is taken."""
 
-    ``extent`` is the part of ``image`` (mode L) that the picture fills: pixels at the edges
-    of a reduced picture may stand for less than a whole box.
+    COLOUR = "colour"  # RGB, with ENOUGH pixels of the short side where the file has them
+
+
+Wanted: TypeAlias = Recipe | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """The upright picture that hashes are made of, or that is compared closely.
+
+    ``extent`` is the part of ``image`` (mode L, or RGB) that the picture fills: pixels at the
+    edges of a reduced picture may stand for less than a whole box.
     """
 
     image: Image.Image
@@ -37,7 +48,7 @@ class Grey:
 class Picture:
     """One decoded file."""
 
-    grey: Grey
+    pixels: Pixels
     format: str
     width: int  # upright
     height: int
@@ -50,27 +61,27 @@ def bytes_per_pixel(mode: str) -> int:
     return _BYTES_PER_PIXEL.get(mode, 4)
 
 
-def grey_of(
+def pixels_of(
     image: Image.Image,
     orientation: int,
-    recipe: Recipe,
+    wanted: Wanted,
     extent: tuple[float, float] | None = None,
     scale: int = 1,
-) -> Grey:
-    """Stand ``image`` up in grey, and make it small where the recipe says so.
+) -> Pixels:
+    """Stand ``image`` up in grey, or in colour, and make it small where that is wanted.
 
     ``extent`` is the part of it that the picture fills, the whole where not given; ``scale``
     is what its decoder divided the sides by already.
     """
-    grey = on_white(image)
-    width, height = extent or grey.size
+    flat = in_colour(image) if wanted is Close.COLOUR else on_white(image)
+    width, height = extent or flat.size
     short = min(width, height)
-    if recipe is Recipe.REDUCED and short * scale >= 2 * ENOUGH:
-        factor = _odd(short / _SIDE)
-        grey = grey.reduce(factor)
+    if wanted is not Recipe.FULL and short * scale >= 2 * ENOUGH:
+        factor = _odd(short / (ENOUGH if wanted is Close.COLOUR else _SIDE))
+        flat = flat.reduce(factor)
         width, height = width / factor, height / factor
-    box = upright_extent((width, height), grey.size, orientation)
-    return Grey(upright(grey, orientation), box)
+    box = upright_extent((width, height), flat.size, orientation)
+    return Pixels(upright(flat, orientation), box)
 
 
 def _odd(most: float) -> int:
@@ -85,15 +96,15 @@ def _odd(most: float) -> int:
 
 def turned(picture: Picture, orientation: int) -> Picture:
     """A picture decoded as it lay, stood up afterwards."""
-    grey = picture.grey
-    left, top, right, bottom = grey.extent
+    pixels = picture.pixels
+    left, top, right, bottom = pixels.extent
     if left or top:  # only what is decoded as it lay begins at its corner
         return picture
-    box = upright_extent((right, bottom), grey.image.size, orientation)
+    box = upright_extent((right, bottom), pixels.image.size, orientation)
     width, height = upright_size((picture.width, picture.height), orientation)
     return replace(
         picture,
-        grey=Grey(upright(grey.image, orientation), box),
+        pixels=Pixels(upright(pixels.image, orientation), box),
         width=width,
         height=height,
     )
@@ -110,16 +121,29 @@ def on_white(image: Image.Image) -> Image.Image:
     if image.mode == "LAB":
         return image.getchannel("L")
     if image.has_transparency_data:
-        return _in_strips(image, _over_white)
+        return _in_strips(image, lambda strip: _over_white(strip).convert("L"))
     if image.mode in _DIRECT:
         return image.convert("L")
     return _in_strips(image, lambda strip: strip.convert("L"))
 
 
-def _in_strips(image: Image.Image, to_grey: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    result = Image.new("L", image.size)
+def in_colour(image: Image.Image) -> Image.Image:
+    """``image`` in 8-bit RGB, transparent pixels over white; what is grey, or deep, as grey."""
+    if image.mode in _DEEP or image.mode.startswith("I;16") or image.mode == "LAB":
+        return on_white(image).convert("RGB")
+    if image.has_transparency_data:
+        return _in_strips(image, _over_white, "RGB")
+    if image.mode in _DIRECT:
+        return image.convert("RGB")
+    return _in_strips(image, lambda strip: strip.convert("RGB"), "RGB")
+
+
+def _in_strips(
+    image: Image.Image, convert: Callable[[Image.Image], Image.Image], mode: str = "L"
+) -> Image.Image:
+    result = Image.new(mode, image.size)
     for top, strip in _strips(image):
-        result.paste(to_grey(strip), (0, top))
+        result.paste(convert(strip), (0, top))
     return result
 
 
@@ -135,7 +159,7 @@ def _over_white(strip: Image.Image) -> Image.Image:
     strip = strip.convert("RGBA")
     canvas = Image.new("RGB", strip.size, "white")
     canvas.paste(strip, mask=strip)
-    return canvas.convert("L")
+    return canvas
 
 
 def _to_eight_bits(image: Image.Image) -> Callable[[Image.Image], Image.Image]:

@@ -12,10 +12,10 @@ from catalog.imaging.exif import Facts
 from catalog.imaging.failing import Undecodable
 from catalog.imaging.formats import Codec
 from catalog.imaging.orientation import upright_size
-from catalog.imaging.picture import Picture, bytes_per_pixel, grey_of
+from catalog.imaging.picture import Picture, Wanted, bytes_per_pixel, pixels_of
 from catalog.imaging.silence import no_stderr
 from catalog.imaging.source import Source
-from catalog.model import Reason, Recipe
+from catalog.model import Reason
 
 _BOXED = frozenset((Codec.AVIF, Codec.HEIF))
 _UPRIGHT_ALREADY = frozenset((Codec.HEIF, Codec.TIFF))  # their decoders turn the pixels
@@ -25,7 +25,7 @@ _ORDINARY = 8
 _TALKATIVE = frozenset((Codec.TIFF, Codec.JXL))
 
 
-def decode(source: Source, codec: Codec, recipe: Recipe) -> Picture:
+def decode(source: Source, codec: Codec, wanted: Wanted) -> Picture:
     """Decode by the one plugin that the content names. Raises Undecodable, and what Pillow does."""
     _check_whole(source, codec)
     if codec in _WORKING:
@@ -44,9 +44,9 @@ def decode(source: Source, codec: Codec, recipe: Recipe) -> Picture:
         image.load()
         facts = _facts(source, codec, image)
         turn = 1 if codec in _UPRIGHT_ALREADY else facts.orientation or 1
-        grey = grey_of(image, turn, recipe)
+        pixels = pixels_of(image, turn, wanted)
         width, height = upright_size(image.size, turn)
-    return Picture(grey, name, width, height, facts, frames)
+    return Picture(pixels, name, width, height, facts, frames)
 
 
 def _check_whole(source: Source, codec: Codec) -> None:

@@ -16,16 +16,16 @@ from catalog.imaging import exif, jpeg, limits, tiff
 from catalog.imaging.exif import Facts
 from catalog.imaging.failing import Undecodable
 from catalog.imaging.orientation import upright_size
-from catalog.imaging.picture import Picture, grey_of, turned
+from catalog.imaging.picture import Picture, Wanted, pixels_of, turned
 from catalog.imaging.silence import no_stderr
 from catalog.imaging.source import Source
-from catalog.model import Reason, Recipe
+from catalog.model import Reason
 
 _ORIENTATIONS = {3: 3, 5: 8, 6: 6}  # LibRaw's flip -> EXIF
 _SMALLEST_PREVIEW = 128  # pixels of the short side; smaller ones are for the camera's display
 
 
-def decode(source: Source, name: str, recipe: Recipe) -> Picture:
+def decode(source: Source, name: str, wanted: Wanted) -> Picture:
     """Decode a camera RAW. Raises Undecodable, and whatever rawpy and Pillow raise."""
     try:
         import rawpy
@@ -39,16 +39,16 @@ def decode(source: Source, name: str, recipe: Recipe) -> Picture:
         limits.check_pixels(sizes.width, sizes.height, limits.OTHER_PIXELS)
         orientation = _ORIENTATIONS.get(sizes.flip, 1)
         upright = upright_size((sizes.width, sizes.height), orientation)
-        preview = _preview(raw, rawpy, recipe, orientation, upright)
+        preview = _preview(raw, rawpy, wanted, orientation, upright)
         if preview is None:
             developed = Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True))
-            preview = _of_pixels(developed, 1, recipe)  # LibRaw has turned it
+            preview = _of_pixels(developed, 1, wanted)  # LibRaw has turned it
     facts = _facts(source, preview.facts, orientation)
-    return Picture(preview.grey, name, *upright, facts, 1)
+    return Picture(preview.pixels, name, *upright, facts, 1)
 
 
 def _preview(
-    raw: Any, rawpy: Any, recipe: Recipe, orientation: int, upright: tuple[int, int]
+    raw: Any, rawpy: Any, wanted: Wanted, orientation: int, upright: tuple[int, int]
 ) -> Picture | None:
     """The embedded preview, decoded; None where there is none worth having."""
     try:
@@ -56,11 +56,11 @@ def _preview(
     except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
         return None
     if thumb.format == rawpy.ThumbFormat.BITMAP:
-        picture = _of_pixels(Image.fromarray(np.asarray(thumb.data)), 1, recipe)
+        picture = _of_pixels(Image.fromarray(np.asarray(thumb.data)), 1, wanted)
     else:
         data = bytes(thumb.data)
         source = Source(io.BytesIO(data), len(data), data)
-        picture = jpeg.decode(source, recipe)
+        picture = jpeg.decode(source, wanted)
     if min(picture.width, picture.height) < min(_SMALLEST_PREVIEW, *upright):
         return None
     # most previews say how they lie, or LibRaw does it for them; the others lie as the sensor
@@ -69,9 +69,9 @@ def _preview(
     return turned(picture, orientation) if lies_down or stands_on_its_head else picture
 
 
-def _of_pixels(image: Image.Image, orientation: int, recipe: Recipe) -> Picture:
-    grey = grey_of(image, orientation, recipe)
-    return Picture(grey, "", image.width, image.height, exif.NOTHING, 1)
+def _of_pixels(image: Image.Image, orientation: int, wanted: Wanted) -> Picture:
+    pixels = pixels_of(image, orientation, wanted)
+    return Picture(pixels, "", image.width, image.height, exif.NOTHING, 1)
 
 
 def _facts(source: Source, preview: Facts, orientation: int) -> Facts:

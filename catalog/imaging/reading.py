@@ -19,7 +19,7 @@ from catalog.imaging.failing import explain, one_line
 from catalog.imaging.source import Source, open_source
 from catalog.model import Failure, Outcome, Reading, Reason, Recipe, SameBytes, Stamp
 
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PAUSES = (0.05, 0.2, 0.5)  # seconds before each further attempt at a file that changed
 _CHUNK = 4 << 20  # bytes digested at a time where the file is not held in memory
 _KINDS = {
@@ -73,7 +73,7 @@ def _once(path: bytes, recipe: Recipe, known: bytes | None) -> tuple[Stamp | Non
         before = os.lstat(path)
         if not stat.S_ISREG(before.st_mode):
             return _stamp(before), _not_regular(before)  # opening a device may have effects
-        descriptor = os.open(path, _FLAGS)
+        descriptor = os.open(path, OPEN_FLAGS)
     except OSError as error:
         return None, _not_opened(error)
     except ValueError:  # a null byte
@@ -101,7 +101,7 @@ def _outcome(
         return Failure(Reason.TOO_LARGE, f"a file of {size >> 20} MiB")
     try:
         source = open_source(descriptor, size, formats.suffix_of(path))
-        digest = _digest(source)
+        digest = digest_of(source)
     except MemoryError as error:
         return explain(error)
     except OSError as error:
@@ -114,7 +114,7 @@ def _outcome(
     return fingerprint(source, digest, recipe)
 
 
-def _digest(source: Source) -> bytes:
+def digest_of(source: Source) -> bytes:
     """BLAKE3 of all bytes, 32 long."""
     if source.whole is not None:
         return blake3(source.whole).digest()

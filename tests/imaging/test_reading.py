@@ -165,7 +165,7 @@ def test_what_is_no_file_is_not_even_opened(tmp_path, monkeypatch):
 def test_a_link_that_took_the_place_of_a_file_is_not_followed(tmp_path, jpeg, monkeypatch):
     (tmp_path / "link.jpg").symlink_to(jpeg)
     monkeypatch.setattr(reading.os, "lstat", lambda path: os.stat(path))
-    monkeypatch.setattr(reading, "_digest", lambda source: pytest.fail("followed"))
+    monkeypatch.setattr(reading, "digest_of", lambda source: pytest.fail("followed"))
     assert read(tmp_path / "link.jpg").outcome.reason is Reason.NOT_REGULAR
 
 
@@ -198,7 +198,7 @@ def test_a_file_beyond_what_is_held_in_memory_has_the_same_fingerprint(
 def changing(monkeypatch, change):
     """Have ``change(attempt)`` happen between the digest and the decode of each attempt."""
     attempts = []
-    original = reading._digest
+    original = reading.digest_of
 
     def digest_then_change(source):
         digest = original(source)
@@ -206,7 +206,7 @@ def changing(monkeypatch, change):
         change(len(attempts))
         return digest
 
-    monkeypatch.setattr(reading, "_digest", digest_then_change)
+    monkeypatch.setattr(reading, "digest_of", digest_then_change)
     return attempts
 
 
