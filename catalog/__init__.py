@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from catalog.model import (
+        Alignment,
+        Comparison,
         DaemonStanding,
         DaemonState,
         Drift,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
         RootState,
         Rule,
         Setting,
+        Side,
+        Stages,
         Stamp,
         Standing,
         Status,
@@ -68,6 +72,7 @@ else:  # a type checker that saw this would believe in any name
 _HOMES = ("catalog.errors", "catalog.model", "catalog.progress", "catalog.api")
 
 __all__ = [
+    "Alignment",
     "Busy",
     "Catalog",
     "CatalogAbsent",
@@ -77,6 +82,7 @@ __all__ = [
     "CatalogNewer",
     "CatalogReadOnly",
     "CatalogUnusable",
+    "Comparison",
     "DaemonStanding",
     "DaemonState",
     "DiskFull",
@@ -101,6 +107,8 @@ __all__ = [
     "RootState",
     "Rule",
     "Setting",
+    "Side",
+    "Stages",
     "Stamp",
     "Standing",
     "Status",

@@ -2,8 +2,8 @@
 
 The rules, first to last; a later one decides only where all before it see no difference:
 
-1. more pixels
-2. less compressed: at equal pixels, the larger file
+1. more pixels, those of bars along an edge aside
+2. less compressed: at equal pixels, the larger file, weighed by its format
 3. has camera data: EXIF says which camera or when
 4. older: last modified earlier
 5. shorter path (in bytes)
@@ -32,8 +32,8 @@ class _Rule:
 
 
 _RULES = (
-    _Rule("more pixels", lambda photo: -photo.width * photo.height),
-    _Rule("less compressed", lambda photo: -photo.stamp.size),
+    _Rule("more pixels", lambda photo: -photo.pixels),
+    _Rule("less compressed", lambda photo: -photo.detail),
     _Rule("has camera data", lambda photo: not (photo.camera or photo.taken_at)),
     _Rule("older", lambda photo: photo.stamp.mtime_ns),
     _Rule("shorter path", lambda photo: len(photo.path)),

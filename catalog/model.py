@@ -8,8 +8,8 @@ SQLite keeps them signed.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -151,6 +151,21 @@ class Reading:
     outcome: Outcome
 
 
+# What a byte of a file is worth, beside a byte of JPEG: newer formats say more with one, and what
+# is stored without loss takes many for what it was made of, mostly a JPEG.
+BYTE_WORTH: Mapping[str, float] = {
+    "WEBP": 1.6,
+    "HEIF": 2.0,
+    "AVIF": 2.2,
+    "JXL": 2.0,
+    "PNG": 0.5,
+    "GIF": 0.35,
+    "TIFF": 0.2,
+    "BMP": 0.2,
+    "DIB": 0.2,
+}
+
+
 class Kind(StrEnum):
     """How two photos of a group relate, weakest last."""
 
@@ -177,6 +192,17 @@ class Photo:
     camera: str | None
     flat: bool
     frames: int
+    shown: float = 1.0  # part of the picture that is no bar along an edge, as far as was looked
+
+    @property
+    def detail(self) -> int:
+        """Bytes, weighed by what the format makes of one: of equal pixels, more is better."""
+        return int(self.stamp.size * BYTE_WORTH.get(self.format, 1.0))
+
+    @property
+    def pixels(self) -> int:
+        """Of the picture, without bars."""
+        return int(self.width * self.height * self.shown)
 
     @property
     def file(self) -> tuple[int, int | bytes]:
@@ -184,12 +210,31 @@ class Photo:
         return self.filesystem, self.stamp.inode or self.path
 
 
+class Side(NamedTuple):
+    """An edge of a picture, and which part of its width or height lies beyond it."""
+
+    name: str  # "left", "right", "top" or "bottom"
+    part: float
+
+
+_LEAST_LOST = 0.015  # of a side; less is within what an alignment may be wrong
+
+
+def sides_of(edges: tuple[float, ...]) -> tuple[Side, ...]:
+    """What a window (left, right, top, bottom, in parts of the sides) leaves out."""
+    left, right, top, bottom = edges
+    parts = {"left": left, "right": 1 - right, "top": top, "bottom": 1 - bottom}
+    return tuple(Side(name, part) for name, part in parts.items() if part >= _LEAST_LOST)
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """A photo and how it relates to the one it was compared with.
 
     ``distance`` counts differing bits of the hash the query used; ``score`` runs from 0 to 1.
-    ``orientation`` is the EXIF orientation that turns this photo onto the other.
+    ``orientation`` is the EXIF orientation that turns this photo onto the other. ``lost`` is what
+    the other has beyond the edges of this one, ``more`` what this one has (a frame, or what was cut
+    off the other); ``rule`` says what decided.
     """
 
     photo: Photo
@@ -198,6 +243,9 @@ class Match:
     score: float
     orientation: int = 1
     same_file: bool = False  # another name (hard link) of the photo it was compared with
+    rule: Rule | None = None
+    lost: tuple[Side, ...] = ()
+    more: tuple[Side, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +276,33 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two photos whose chosen hashes are close, as brute force over the catalog finds them."""
+    """Two photos that match: by the chosen hash, as brute force finds them, or verified."""
 
     first: Photo
     second: Photo
     distance: int
+    kind: Kind = Kind.HASH
+    score: float | None = None  # of a verified pair
+
+
+@dataclass(slots=True)
+class Stages:
+    """How many pairs were left after each step of a search, counted while it runs.
+
+    All zero where everything was known before. ``searching`` and ``settling`` are in seconds.
+    """
+
+    searched: int = 0  # contents that were compared ...
+    contents: int = 0  # ... with so many, themselves included
+    by_hash: int = 0  # pairs, as often as windows and turns hit
+    by_frequencies: int = 0
+    refined: int = 0  # from here on each pair once
+    alike: int = 0
+    undecided: int = 0  # of the alike ones: only the files can tell
+    compared: int = 0  # files of pairs, as far as anybody wanted to know
+    not_compared: int = 0  # as a file could not be read
+    searching: float = 0.0
+    settling: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +315,7 @@ class Duplicates:
     last_scan_ns: int | None = None  # of the folders asked about, the oldest; None: never whole
     offline: tuple[tuple[bytes, str], ...] = ()  # folders left out as they are not there, and why
     totals: tuple[int, int] | None = None  # photos and bytes, where known without reading groups
+    stages: Stages | None = None  # of what had to be found out for this answer
 
     @property
     def photos(self) -> int:
@@ -470,19 +541,90 @@ class Standing(StrEnum):
 
 
 class Rule(StrEnum):
-    """What decided whether two pictures match, in the order in which it is asked."""
+    """What decided how two pictures relate, in the order in which it is asked."""
 
     ONE_PATH = "one-path"  # a file is not compared with itself
     IDENTICAL_BYTES = "identical-bytes"
     EXACT_ONLY = "exact-only"  # other bytes, and only equal ones were asked for
     FLAT = "flat"  # one has too little contrast: compared by bytes alone
-    WITHIN_RADIUS = "within-radius"
+    WITHIN_RADIUS = "within-radius"  # of plain hashes, where these were asked for
     BEYOND_RADIUS = "beyond-radius"
+    NOTHING_ALIKE = "nothing-alike"  # no window of one is like the other
+    LOOKS_ALIKE = "looks-alike"  # the signatures agree, but not well enough for one picture
+    SEVERAL_FRAMES = "several-frames"  # one has more than its first frame shows
+    RAW_AND_PICTURE = "raw-and-picture"  # one is a camera RAW, of which the other is a rendering
+    TAKEN_APART = "taken-apart"  # EXIF says that they were taken at different moments
+    SIGNATURES_AGREE = "signatures-agree"  # to the last grey value
+    PIXELS_AGREE = "pixels-agree"  # so both files were compared, in colour
+    ALL_BUT_A_STAMP = "all-but-a-stamp"  # along one edge, one colour laid over the picture
+    PARTS_DIFFER = "parts-differ"  # something in it moved, or is another thing
+    COLOURS_DIFFER = "colours-differ"
+    TOO_LITTLE_DETAIL = "too-little-detail"  # nothing in it could tell a copy
+    NOT_COMPARED = "not-compared"  # one of the files could not be read; tried again
+    UNDECIDED = "undecided"  # both files are still to be compared
 
     @property
     def kind(self) -> Kind | None:
         """What two pictures that it decided about are in an answer; None: they do not match."""
-        return {Rule.IDENTICAL_BYTES: Kind.IDENTICAL, Rule.WITHIN_RADIUS: Kind.HASH}.get(self)
+        return _KINDS.get(self)
+
+
+_KINDS: Mapping[Rule, Kind] = {
+    Rule.IDENTICAL_BYTES: Kind.IDENTICAL,
+    Rule.WITHIN_RADIUS: Kind.HASH,
+    Rule.SIGNATURES_AGREE: Kind.SAME,
+    Rule.PIXELS_AGREE: Kind.SAME,
+    Rule.ALL_BUT_A_STAMP: Kind.SAME,
+    Rule.LOOKS_ALIKE: Kind.SIMILAR,
+    Rule.SEVERAL_FRAMES: Kind.SIMILAR,
+    Rule.RAW_AND_PICTURE: Kind.SIMILAR,
+    Rule.TAKEN_APART: Kind.SIMILAR,
+    Rule.PARTS_DIFFER: Kind.SIMILAR,
+    Rule.COLOURS_DIFFER: Kind.SIMILAR,
+    Rule.TOO_LITTLE_DETAIL: Kind.SIMILAR,
+    Rule.NOT_COMPARED: Kind.SIMILAR,
+    Rule.UNDECIDED: Kind.SIMILAR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between two pictures, once they lie over each other.
+
+    Shares are of the blocks that can show it, 0 to 1; ``residual`` is the median over textured
+    blocks of what remains, as a part of their texture. ``clusters`` counts the connected groups of
+    differing blocks, ``margin`` says whether all of them lie along an edge, and ``painted`` how
+    well they are explained by one colour laid over the other picture, 0 to 1.
+    """
+
+    textured: int  # blocks, of 256
+    residual: float
+    differing: float  # share of all blocks
+    moved: float  # share of textured blocks that do not differ, and lie elsewhere
+    recoloured: float  # share of all blocks
+    clusters: int
+    margin: bool
+    painted: float
+    noise: float  # of 255, of the better half of all pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Where one picture lies in the other, as far as their signatures tell.
+
+    ``edges`` (left, right, top, bottom) are those of the window, in parts of the sides of the
+    first picture where ``in_first``, else of the second. ``orientation`` is the EXIF orientation
+    that turns the second onto the first.
+    """
+
+    score: float  # correlation of the cells that were compared, 0 to 1
+    in_first: bool
+    edges: tuple[float, float, float, float]
+    orientation: int
+    gain: float  # of the grey values
+    contrast: float  # standard deviation of the cells, of 255
+    residual: float  # root mean square of what does not fit, of 255
+    found: bool  # whether a hash of one of its windows would lead to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,11 +634,16 @@ class Setting:
     hash: HashKind
     radius: int | None  # bits; None: equal bytes only
     flat: bool  # whether flat pictures are compared by hash too
+    grade: Kind = Kind.HASH  # the weakest match that counts
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What ``explain`` answers: what two pictures have in common, and what decided."""
+    """What ``explain`` answers: what two pictures have in common, and what decided.
+
+    ``turned`` holds the differing bits of each hash in all eight orientations of the second
+    picture, in the order of EXIF; all but the first are made of its signature.
+    """
 
     first: Picture
     second: Picture
@@ -507,6 +654,10 @@ class Explanation:
     asked: Setting  # the criteria it is about
     decided_by: Rule
     would_change: tuple[Setting, ...]
+    turned: Mapping[HashKind, tuple[int, ...]] = field(default_factory=dict)  # see below
+    alignment: Alignment | None = None
+    comparison: Comparison | None = None  # of the files, where only they could tell
+    not_compared: str = ""  # why the files could not be compared
 
     @property
     def identical(self) -> bool:
@@ -516,4 +667,6 @@ class Explanation:
     @property
     def matched(self) -> bool:
         """Whether dupes, comparing the two, calls them a match."""
-        return self.decided_by.kind is not None
+        kind = self.decided_by.kind
+        order = list(Kind)
+        return kind is not None and order.index(kind) <= order.index(self.asked.grade)

@@ -21,6 +21,8 @@ class Phase(StrEnum):
     LOADING = "Loading hashes"
     HASHING = "Making wavelet hashes"
     SEARCHING = "Searching"
+    COMPARING = "Comparing signatures"
+    SETTLING = "Comparing photos closely"
 
 
 class Progress(Protocol):
