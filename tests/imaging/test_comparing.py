@@ -1,0 +1,315 @@
+"""A copy differs in nothing, however it was saved and edited; another shot differs somewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+
+from catalog.imaging import comparing
+from catalog.imaging.comparing import COLOUR_SIDE, SIDE, Comparison, LaidOver, compare
+from tests.imaging.edits import SIZE, WHOLE, Edges, cropped, edges_of, encoded, photo, squeezed
+
+SEEDS = (1, 2)
+each_seed = pytest.mark.parametrize("seed", SEEDS)
+
+
+def compared(
+    first: Image.Image, second: Image.Image, edges: Edges = WHOLE, lean=(0.0, 0.0)
+) -> Comparison:
+    return compare(squeezed(first), squeezed(second), edges, lean)
+
+
+def laid_over(first: Image.Image, second: Image.Image, edges: Edges = WHOLE) -> LaidOver:
+    pair = comparing._Pair.of(squeezed(first), squeezed(second), edges, (0.0, 0.0))
+    return pair.first_like_second()
+
+
+def is_copy(found: Comparison) -> bool:
+    assert found.textured > 150
+    return found.differing == 0 and found.moved < 0.03 and found.recoloured == 0
+
+
+def gamma(image: Image.Image, power: float) -> Image.Image:
+    return image.point([round(255 * (level / 255) ** power) for level in range(256)] * 3)
+
+
+EDITS = {
+    "nothing": lambda image: image,
+    "encoded": lambda image: encoded(image, 60),
+    "encoded badly": lambda image: encoded(image, 25),
+    "encoded twice": lambda image: encoded(encoded(image, 92), 75),
+    "a third as large": lambda image: encoded(image.resize((213, 160), Image.Resampling.BICUBIC)),
+    "brightened": lambda image: encoded(ImageEnhance.Brightness(image).enhance(1.2)),
+    "darkened": lambda image: encoded(ImageEnhance.Brightness(image).enhance(0.7)),
+    "less contrast": lambda image: encoded(ImageEnhance.Contrast(image).enhance(0.7)),
+    "gamma": lambda image: encoded(gamma(image, 0.7)),
+    "blurred": lambda image: encoded(image.filter(ImageFilter.GaussianBlur(2))),
+    "sharpened": lambda image: encoded(image.filter(ImageFilter.UnsharpMask(2, 120, 0))),
+    "saturated": lambda image: encoded(ImageEnhance.Color(image).enhance(1.4)),
+    "greyed": lambda image: encoded(image.convert("L")),
+}
+
+
+@each_seed
+@pytest.mark.parametrize("edit", EDITS)
+def test_nothing_differs_in_an_edited_copy(edit, seed):
+    found = compared(photo(seed), EDITS[edit](photo(seed)))
+    assert is_copy(found)
+    assert found.clusters == 0
+    assert found.painted == 0
+
+
+@each_seed
+@pytest.mark.parametrize(
+    "edit", [ImageFilter.GaussianBlur(5), ImageFilter.UnsharpMask(4, 300, 0)], ids=["blur", "sharp"]
+)
+def test_sharpness_of_the_whole_is_no_difference_however_strong(edit, seed):
+    found = compared(photo(seed), encoded(photo(seed).filter(edit), 92))
+    assert found.differing < 0.01
+    assert found.moved < 0.03
+    assert found.residual == 0
+
+
+def test_a_picture_is_itself():
+    found = compared(photo(1), photo(1))
+    assert is_copy(found)
+    assert found.residual < 0.01
+    assert found.noise < 0.3
+    assert compared(photo(1), encoded(photo(1), 25)).noise > 0.6
+
+
+CROP: Edges = (0.06, 0.97, 0.02, 0.94)
+
+
+@each_seed
+def test_nothing_differs_in_a_crop_where_it_was_cut(seed):
+    image = photo(seed)
+    assert is_copy(compared(image, encoded(cropped(image, CROP)), edges_of(image, CROP)))
+
+
+@pytest.mark.parametrize(
+    "off", [(0.01, 0.01, 0, 0), (-0.01, 0.01, 0.01, -0.01), (0, 0, 0.01, 0.01)]
+)
+@each_seed
+def test_edges_that_are_off_by_a_hundredth_are_corrected(off, seed):
+    image = photo(seed)
+    edges = edges_of(image, CROP)
+    wrong = tuple(edge + by for edge, by in zip(edges, off, strict=True))
+    copy = encoded(cropped(image, CROP))
+    exact, found = compared(image, copy, edges), compared(image, copy, wrong)
+    assert is_copy(found)
+    assert found.residual == pytest.approx(exact.residual, abs=0.05)
+
+
+def turned_by(degrees: float, image: Image.Image) -> tuple[Image.Image, Edges, tuple[float, float]]:
+    """The middle of a picture turned about it; the edges and the lean of that window."""
+    edges = (0.15, 0.85, 0.15, 0.85)
+    angle = np.radians(degrees)
+    small = Image.fromarray(squeezed(image)).rotate(degrees, Image.Resampling.BICUBIC)
+    left, right, top, bottom = edges_of(small, edges)
+    less, slant = (right - left) * (1 - np.cos(angle)) / 2, (right - left) * np.sin(angle)
+    window = (left + less, right - less, top + less, bottom - less)
+    return cropped(small, edges), window, (-slant, slant)
+
+
+@each_seed
+def test_a_picture_that_was_turned_a_little_is_a_copy_where_its_lean_is_told(seed):
+    copy, edges, lean = turned_by(14, photo(seed))
+    assert is_copy(compared(photo(seed), copy, edges, lean))
+    assert is_copy(compared(photo(seed), copy, edges, (lean[0] + 0.008, lean[1] - 0.008)))
+    assert compared(photo(seed), copy, edges).differing > 0.5
+
+
+def with_object(image: Image.Image, x: int, fill: tuple[int, int, int]) -> Image.Image:
+    """A striped box at ``x``."""
+    copy = image.copy()
+    pen = ImageDraw.Draw(copy)
+    pen.rectangle((x, 180, x + 150, 330), fill=fill)
+    for stripe in range(0, 150, 25):
+        pen.rectangle((x + stripe, 180, x + stripe + 8, 330), fill=(30, 40, 35))
+    return copy
+
+
+BLUE, GREEN, RED = (70, 90, 210), (60, 160, 70), (200, 60, 50)
+
+
+@each_seed
+@pytest.mark.parametrize("pixels", [5, 12, 40])
+def test_an_object_that_moved_differs(pixels, seed):
+    """Of 640; two of the 256 that are compared, and more."""
+    before = with_object(photo(seed), 240, BLUE)
+    found = compared(before, encoded(with_object(photo(seed), 240 + pixels, BLUE)))
+    assert found.differing > 0.02
+    assert found.clusters >= 1
+    assert not found.margin
+
+
+@each_seed
+def test_what_moved_by_less_than_a_pixel_is_seen_to_have_moved(seed):
+    """By one of 640: 0.4 of those that are compared."""
+    before = with_object(photo(seed), 240, BLUE)
+    found = compared(before, with_object(photo(seed), 241, BLUE))
+    assert found.moved > 0.05
+    assert found.differing < 0.01
+    assert compared(before, encoded(before, 60)).moved < 0.01
+
+
+@each_seed
+def test_a_recoloured_object_of_the_same_brightness_is_recoloured(seed):
+    image = photo(seed)
+    blue, green = (with_object(image, 240, fill) for fill in ((60, 110, 200), (95, 123, 44)))
+    grey = [np.asarray(one.convert("L")).astype(int) for one in (blue, green)]
+    assert np.abs(grey[0] - grey[1]).max() <= 1
+    found = compared(blue, encoded(green))
+    assert found.recoloured > 0.05
+    assert found.differing == 0
+
+
+@each_seed
+def test_a_recoloured_object_of_another_brightness_is_recoloured_too(seed):
+    found = compared(with_object(photo(seed), 240, BLUE), with_object(photo(seed), 240, RED))
+    assert found.recoloured > 0.05
+
+
+@each_seed
+def test_white_balance_and_saturation_recolour_nothing(seed):
+    image = photo(seed)
+    warmer = Image.merge(
+        "RGB",
+        [
+            channel.point(lambda level, by=by: min(255, max(0, level + by)))
+            for channel, by in zip(image.split(), (14, 0, -14), strict=True)
+        ],
+    )
+    assert compared(image, encoded(ImageEnhance.Color(warmer).enhance(1.2))).recoloured == 0
+
+
+def stamped(image: Image.Image, at: tuple[float, float], fill="white") -> Image.Image:
+    copy = image.copy()
+    width, height = copy.size
+    ImageDraw.Draw(copy).text(
+        (at[0] * width, at[1] * height), "24/12/2011", fill=fill, font_size=30
+    )
+    return copy
+
+
+@each_seed
+@pytest.mark.parametrize("at", [(0.7, 0.91), (0.02, 0.02), (0.7, 0.02)])
+def test_a_date_in_the_corner_is_painted_along_the_margin(at, seed):
+    for one, other in (
+        (photo(seed), stamped(photo(seed), at)),
+        (stamped(photo(seed), at), photo(seed)),
+    ):
+        found = compared(one, encoded(other))
+        assert 0 < found.differing < 0.12
+        assert 1 <= found.clusters <= 3
+        assert found.margin
+        assert found.painted > 0.85
+        assert found.moved < 0.06
+
+
+@each_seed
+def test_a_date_in_the_middle_is_not_along_the_margin(seed):
+    found = compared(photo(seed), stamped(photo(seed), (0.4, 0.5)))
+    assert found.differing > 0
+    assert not found.margin
+
+
+@each_seed
+def test_what_is_there_already_but_elsewhere_is_not_painted(seed):
+    """A corner that was mirrored, an object that moved: of more colours than one."""
+    copy = photo(seed).copy()
+    width, height = SIZE
+    corner = copy.crop((width - 120, height - 70, width, height))
+    copy.paste(corner.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (width - 120, height - 70))
+    mirrored = compared(photo(seed), copy)
+    assert mirrored.margin
+    assert mirrored.differing > 0.01
+    before, after = (with_object(photo(seed), x, BLUE) for x in (240, 252))
+    assert max(mirrored.painted, compared(before, after).painted) < 0.85
+
+
+def test_unrelated_pictures_differ_almost_everywhere():
+    found = compared(photo(1), photo(2))
+    assert found.differing > 0.5
+
+
+def test_highlights_that_an_edit_clipped_are_neither_difference_nor_proof():
+    for seed in SEEDS:
+        found = compared(photo(seed), encoded(ImageEnhance.Brightness(photo(seed)).enhance(1.6)))
+        assert found.differing == 0
+        assert found.recoloured <= 0.03
+
+
+@pytest.mark.parametrize("level", [0, 1, 128, 255])
+def test_what_has_no_texture_proves_nothing(level):
+    flat = np.full((SIDE, SIDE, 3), level, dtype=np.uint8)
+    found = compare(flat, flat, WHOLE)
+    assert found == replace(found, textured=0, residual=0, differing=0, moved=0, recoloured=0)
+
+
+def test_a_flat_picture_is_no_copy_of_one_that_is_not():
+    """Whichever is toned like the other, it differs, or nothing is left that could."""
+    flat = Image.new("RGB", SIZE, (128, 128, 128))
+    for found in (compared(flat, photo(1)), compared(photo(1), flat)):
+        assert found.differing > 0.5 or found.textured == 0
+
+
+@each_seed
+def test_a_copy_is_one_in_whichever_order_the_two_come(seed):
+    clipped = encoded(ImageEnhance.Brightness(photo(seed)).enhance(1.6))
+    sharp = encoded(photo(seed).filter(ImageFilter.UnsharpMask(4, 300, 0)), 92)
+    for copy in (clipped, sharp):
+        for found in (compared(photo(seed), copy), compared(copy, photo(seed))):
+            assert found.differing + found.moved < 0.02
+
+
+def test_the_same_two_pictures_give_the_same_numbers_and_stay_as_they_are():
+    one, other = squeezed(photo(1)), squeezed(encoded(photo(1)))
+    before = one.copy(), other.copy()
+    one.setflags(write=False)
+    other.setflags(write=False)
+    assert compare(one, other, WHOLE) == compare(one, other, WHOLE)
+    assert np.array_equal(one, before[0])
+    assert np.array_equal(other, before[1])
+
+
+def test_pictures_laid_over_each_other_have_one_tone_and_say_what_can_be_compared():
+    image = photo(3)
+    edges = edges_of(image, CROP)
+    copy = encoded(ImageEnhance.Brightness(cropped(image, CROP)).enhance(0.7))
+    pair = laid_over(image, copy, edges)
+    assert pair.toned.shape == pair.wanted.shape == pair.known.shape == (SIDE, SIDE)
+    assert pair.source.shape == pair.target.shape == (COLOUR_SIDE, COLOUR_SIDE, 3)
+    assert np.abs(pair.toned - pair.wanted)[pair.known].mean() < 2
+    assert np.abs(pair.source * 0.7 - pair.target).mean() < 3
+    assert pair.known.mean() > 0.85
+    assert not pair.known[:4].any()
+    assert not pair.known[:, -4:].any()
+
+
+def test_what_a_brighter_copy_clipped_is_not_compared():
+    image = photo(1).copy()
+    sky = np.tile(np.linspace(200, 240, 160).astype(np.uint8)[None, :, None], (120, 1, 3))
+    image.paste(Image.fromarray(sky), (240, 180))
+    image = image.point([round(level * (0.9 if level < 200 else 1)) for level in range(256)] * 3)
+    brighter = ImageEnhance.Brightness(image).enhance(1.35)
+    for first, second in ((image, brighter), (brighter, image)):
+        known = laid_over(first, second).known
+        middle = known[100:150, 100:156]  # of the sky
+        assert not middle.any()
+        assert known.mean() > 0.6
+
+
+def test_what_lies_beyond_the_first_picture_is_not_compared():
+    image = photo(1)
+    wider = Image.new("RGB", (680, 480), "white")
+    wider.paste(image, (40, 0))
+    pair = laid_over(image, wider, (-40 / 640, 1.0, 0.0, 1.0))
+    bar = round(40 / 680 * SIDE)
+    assert not pair.known[:, : bar + 3].any()
+    assert pair.known[8:-8, bar + 8 : -8].mean() > 0.9
+    assert is_copy(compared(image, wider, (-40 / 640, 1.0, 0.0, 1.0)))
