@@ -12,7 +12,7 @@ are the lexicographically first maximal independent set.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final
@@ -139,6 +139,58 @@ def stars_within(
             open_[far] = False
         size = count  # what made them many may be settled now
     return _stars(joined, rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Stars whose edges were asked about one by one.
+
+    ``centre`` (int64, shape (n,)) as in Stars; ``edge`` (int64, shape (n,)) is the position of the
+    edge between a node and its centre, -1 for a centre and a node alone.
+    """
+
+    centre: NDArray[np.int64]
+    edge: NDArray[np.int64]
+
+
+def stars_asking(
+    rank: NDArray[np.int64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    cost: NDArray[np.float64],
+    holds: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
+) -> Asked:
+    """As ``stars``, where it is dear to learn whether an edge holds: only the needed are asked for.
+
+    ``first`` and ``second`` are the ends of the edges, none twice; ``holds`` is given positions of
+    edges, all at once that can be. These are the edges between a centre and a node that comes after
+    it. A node joins the centre of the least ``cost`` among those whose edges hold, of equal ones
+    the best.
+    """
+    count = len(rank)
+    one, other = rank[first], rank[second]
+    better, worse = np.minimum(one, other), np.maximum(one, other)
+    open_ = np.zeros(count, dtype=np.bool_)
+    open_[better] = open_[worse] = True
+    centre = ~open_
+    joined = np.full(count, -1, dtype=np.int64)
+    left = np.arange(len(first))
+    while open_.any():
+        waiting = np.zeros(count, dtype=np.bool_)
+        waiting[worse[left[open_[better[left]]]]] = True
+        ready = open_ & ~waiting
+        asked = left[ready[worse[left]] & centre[better[left]]]
+        good = asked[holds(asked)] if len(asked) else asked
+        order = good[np.lexsort((better[good], cost[good], worse[good]))]
+        nodes, at = np.unique(worse[order], return_index=True)
+        joined[nodes] = order[at]
+        open_[ready] = False
+        centre |= ready & (joined < 0)
+        left = left[open_[worse[left]]]
+    position = np.empty(count, dtype=np.int64)
+    position[rank] = np.arange(count)
+    centres = np.where(joined < 0, np.arange(count), better[joined] if len(better) else 0)
+    return Asked(position[centres[rank]], joined[rank])
 
 
 def _centres(count: int, better: NDArray[np.int64], worse: NDArray[np.int64]) -> NDArray[np.bool_]:

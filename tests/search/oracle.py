@@ -64,3 +64,26 @@ def plain_stars(
         else:
             centres.add(node)
     return centre, away
+
+
+def plain_leaders(
+    count: int, edges: list[tuple[int, int]], rank: list[int], cost: list[float], good: set[int]
+) -> tuple[list[int], list[int], set[int]]:
+    """Centre of each node, the edge to it (-1: none), and the edges that are asked about.
+
+    From best to worst, each asks about its edges to the centres so far; ``good`` are those that
+    hold. It joins the one of least cost, of equal ones the best, or becomes a centre.
+    """
+    centre, by, asked = list(range(count)), [-1] * count, set()
+    centres: set[int] = set()
+    for node in sorted(range(count), key=rank.__getitem__):
+        ends = {at: a + b - node for at, (a, b) in enumerate(edges) if node in (a, b)}
+        mine = {at: other for at, other in ends.items() if other in centres}
+        asked |= mine.keys()
+        joined = [(cost[at], rank[other], at) for at, other in mine.items() if at in good]
+        if joined:
+            by[node] = min(joined)[2]
+            centre[node] = mine[by[node]]
+        else:
+            centres.add(node)
+    return centre, by, asked

@@ -14,11 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.search import grouping, join
-from catalog.search.grouping import PAIRS_HELD, Edges, Stars, hold, stars, stars_within
+from catalog.search.grouping import (
+    PAIRS_HELD,
+    Edges,
+    Stars,
+    hold,
+    stars,
+    stars_asking,
+    stars_within,
+)
 from catalog.search.hamming import PairBlock
 from catalog.search.join import pairs_within
 from tests.search.counting import CountingExecutor
-from tests.search.oracle import Triple, close_pairs, plain_stars, triples
+from tests.search.oracle import Triple, close_pairs, plain_leaders, plain_stars, triples
 from tests.search.samples import array, different, families, joins, near, small_limits, varying
 
 
@@ -314,3 +322,103 @@ def test_many_pairs_are_grouped_in_bounded_memory(monkeypatch):
         tracemalloc.stop()
     assert len(np.unique(found.centre)) < 10
     assert peak < 40_000_000 < 9 * pairs / 5
+
+
+class Asking:
+    """Says which edges hold, and remembers what it was asked."""
+
+    def __init__(self, good: set[int]) -> None:
+        self.good = good
+        self.rounds: list[list[int]] = []
+
+    def __call__(self, edges: np.ndarray) -> np.ndarray:
+        assert edges.dtype == np.int64
+        self.rounds.append(edges.tolist())
+        return np.array([edge in self.good for edge in edges.tolist()], dtype=np.bool_)
+
+    @property
+    def asked(self) -> list[int]:
+        return [edge for some in self.rounds for edge in some]
+
+
+def asking(
+    edges: list[tuple[int, int]], rank: list[int], cost: list[float], holds: Asking
+) -> tuple[list[int], list[int]]:
+    ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
+    costs = np.array(cost, dtype=np.float64)
+    found = stars_asking(np.array(rank, dtype=np.int64), ends[:, 0], ends[:, 1], costs, holds)
+    assert (found.centre.dtype, found.edge.dtype) == (np.int64, np.int64)
+    return found.centre.tolist(), found.edge.tolist()
+
+
+@st.composite
+def doubtful_graphs(draw):
+    """A graph of whose edges some hold: edges, rank, cost, and which."""
+    _, edges, rank = draw(graphs())
+    ends = [draw(st.sampled_from([(a, b), (b, a)])) for a, b, _ in edges]
+    cost = [distance / 8 for _, _, distance in edges]
+    good = draw(st.sets(st.integers(0, max(0, len(edges) - 1))))
+    return ends, list(rank), cost, good
+
+
+@settings(max_examples=300)
+@given(doubtful_graphs())
+def test_stars_that_ask_follow_the_rule_as_written_and_ask_for_no_more(graph):
+    edges, rank, cost, good = graph
+    holds = Asking(good)
+    centre, by, asked = plain_leaders(len(rank), edges, rank, cost, good)
+    assert asking(edges, rank, cost, holds) == (centre, by)
+    assert sorted(holds.asked) == sorted(asked)
+
+
+@given(doubtful_graphs())
+def test_only_edges_between_a_centre_and_a_later_node_are_asked_about_and_once(graph):
+    edges, rank, cost, good = graph
+    holds = Asking(good)
+    centre, _ = asking(edges, rank, cost, holds)
+    assert len(holds.asked) == len(set(holds.asked))
+    for a, b in (edges[at] for at in holds.asked):
+        better = a if rank[a] < rank[b] else b
+        assert centre[better] == better
+
+
+@given(graphs())
+def test_stars_that_ask_are_stars_where_all_edges_hold(graph):
+    count, edges, rank = graph
+    ends, cost = [(a, b) for a, b, _ in edges], [float(distance) for _, _, distance in edges]
+    expected, away = group(count, edges, rank)
+    centre, by = asking(ends, list(rank), cost, Asking(set(range(len(edges)))))
+    assert centre == expected
+    assert [0 if at < 0 else cost[at] for at in by] == away
+
+
+def test_where_no_edge_holds_all_stand_alone_and_all_were_asked_about():
+    edges = list(itertools.combinations(range(6), 2))
+    holds = Asking(set())
+    assert asking(edges, [3, 1, 4, 0, 5, 2], [0.0] * 15, holds) == (list(range(6)), [-1] * 6)
+    assert sorted(holds.asked) == list(range(15))
+
+
+def test_edges_that_do_not_wait_for_each_other_are_asked_about_at_once():
+    """Two stars side by side; what is between their members is never asked about."""
+    edges = [(0, 2), (0, 3), (1, 4), (1, 5), (2, 4), (3, 5)]
+    holds = Asking(set(range(6)))
+    assert asking(edges, list(range(6)), [1.0] * 6, holds)[0] == [0, 1, 0, 0, 1, 1]
+    assert len(holds.rounds) == 2
+    assert sorted(holds.asked) == [0, 1, 2, 3]
+
+
+def test_a_star_without_edges_is_asked_nothing():
+    holds = Asking(set())
+    assert asking([], [2, 0, 1], [], holds) == ([0, 1, 2], [-1, -1, -1])
+    assert asking([], [], [], holds) == ([], [])
+    assert holds.rounds == []
+
+
+def test_a_long_chain_is_settled_though_each_link_waits_for_the_one_before():
+    edges = [(node, node + 1) for node in range(300)]
+    holds = Asking(set(range(300)))
+    centre, by = asking(edges, list(range(301)), [0.0] * 300, holds)
+    assert centre == [node - node % 2 for node in range(301)]
+    assert by == [node - 1 if node % 2 else -1 for node in range(301)]
+    assert holds.asked == list(range(0, 300, 2))
