@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.model import Photo
+from catalog.model import BYTE_WORTH, Photo
 from catalog.store import photos
 from catalog.store.database import Database, Row
 from catalog.store.folders import Places
@@ -26,18 +26,22 @@ class Holders:
 
     ``photo`` and ``content`` (int64) are row ids, ``folder`` and ``filesystem`` (int32) too;
     ``inode`` (int64) is 0 where the file system tells no files apart; ``size`` (int64) in bytes,
-    ``mtime_ns`` (int64), ``pixels`` (int64), ``documented`` (bool: EXIF says when or with what).
+    ``detail`` and ``pixels`` (int64) as those of Photo, ``mtime_ns`` (int64), ``documented`` (bool:
+    EXIF says when or with what). ``arrived_ns`` (int64) is the later of its times of change: a
+    photo of 2010 that was copied here today came today.
     """
 
     photo: NDArray[np.int64]
     folder: NDArray[np.int32]
     content: NDArray[np.int64]
     size: NDArray[np.int64]
+    detail: NDArray[np.int64]
     mtime_ns: NDArray[np.int64]
     inode: NDArray[np.int64]
     filesystem: NDArray[np.int32]
     pixels: NDArray[np.int64]
     documented: NDArray[np.bool_]
+    arrived_ns: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.photo)
@@ -54,13 +58,18 @@ _KINDS: Final = (
     np.int64,
     np.int64,
     np.int64,
+    np.int64,
     np.int32,
     np.int64,
     np.bool_,
+    np.int64,
 )
+_WORTHS: Final = " ".join(f"WHEN '{name}' THEN {worth}" for name, worth in BYTE_WORTH.items())
+_DETAIL: Final = f"CAST(photo.size * CASE format {_WORTHS} ELSE 1.0 END AS INTEGER)"
 _COLUMNS: Final = (
-    "SELECT photo.id, photo.folder, content, photo.size, mtime_ns, photo.inode, "
-    "folder.filesystem, width * height, ifnull(camera, '') <> '' OR ifnull(taken_at, '') <> '' "
+    f"SELECT photo.id, photo.folder, content, photo.size, {_DETAIL}, mtime_ns, photo.inode, "
+    "folder.filesystem, CAST(width * height * shown AS INTEGER), "
+    "ifnull(camera, '') <> '' OR ifnull(taken_at, '') <> '', max(mtime_ns, ctime_ns) "
     "FROM photo JOIN content ON content.id = photo.content JOIN folder ON folder.id = photo.folder "
     "WHERE missing_since IS NULL "
 )

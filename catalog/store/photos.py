@@ -311,7 +311,7 @@ def rows(database: Database, photos: Sequence[int]) -> Iterator[PhotoRow]:
 _PHOTO: Final = (
     "SELECT photo.id, photo.folder, photo.name, photo.size, mtime_ns, ctime_ns, photo.inode, "
     "folder.filesystem, content.id, digest, format, width, height, orientation, taken_at, "
-    "camera, flat, frames FROM photo "
+    "camera, flat, frames, shown FROM photo "
     "JOIN folder ON folder.id = photo.folder JOIN content ON content.id = photo.content "
     "WHERE missing_since IS NULL "
 )
@@ -354,7 +354,7 @@ def _photo_row(row: Row) -> PhotoRow:
 
 def _photo(row: Row, places: Places) -> Photo:
     folder, name, size, mtime, ctime, inode, filesystem, content, digest, *rest = row
-    form, width, height, orientation, taken_at, camera, flat, frames = rest
+    form, width, height, orientation, taken_at, camera, flat, frames, shown = rest
     return Photo(
         path=places.path(folder) + b"/" + name,
         stamp=Stamp(size, mtime, ctime, inode),
@@ -369,6 +369,7 @@ def _photo(row: Row, places: Places) -> Photo:
         camera=camera,
         flat=bool(flat),
         frames=frames,
+        shown=shown,
     )
 
 

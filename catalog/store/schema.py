@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x696D6763  # "imgc"; SQLite keeps it at offset 68 of the file
-VERSION = 3  # PRAGMA user_version; a later one is refused, an earlier one migrated
+VERSION = 4  # PRAGMA user_version; a later one is refused, an earlier one migrated
 PAGE_SIZE = 16_384  # a 1 KB signature costs 1,093 bytes here and 1,369 on pages of 4 KB
 
 # What became of contents since somebody copied their hashes (see store.hashes). Contents up to
@@ -44,6 +44,43 @@ END;
 
 # Under which name a folder is known that turns up elsewhere: asked for each new one.
 FOLDER_INODE = "CREATE INDEX folder_inode ON folder (inode);"
+
+# Found out when a content is searched. No comment in it: SQLite puts the definition of a column
+# that is added before the last parenthesis of the table as it stands.
+SHOWN = "shown REAL NOT NULL DEFAULT 1"
+
+# What was found out about pairs of contents, so that nothing is searched or compared twice.
+MATCHES = """
+-- Contents that were compared with all others, and the number of the matcher that did it.
+CREATE TABLE searched (
+    content  INTEGER PRIMARY KEY REFERENCES content (id) ON DELETE CASCADE,
+    matcher  INTEGER NOT NULL
+) STRICT;
+
+-- Two contents that look alike, and what that was found to mean. "first" is the one of which the
+-- other shows a window, or all.
+CREATE TABLE match (
+    first      INTEGER NOT NULL REFERENCES content (id) ON DELETE CASCADE,
+    second     INTEGER NOT NULL REFERENCES content (id) ON DELETE CASCADE,
+    rule       TEXT NOT NULL,     -- what decided; 'undecided': both files are still to be compared
+    score      REAL NOT NULL,     -- correlation of the signatures, 0 to 1
+    turn       INTEGER NOT NULL,  -- 0-7: how the second is turned to lie as the first
+    left_edge  REAL NOT NULL,     -- the window, in parts of the first's sides
+    right_edge REAL NOT NULL,
+    top_edge   REAL NOT NULL,
+    bottom_edge REAL NOT NULL,
+    PRIMARY KEY (first, second)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX match_second ON match (second);
+
+-- Another decoder or recipe gave the bytes another signature: all about them is found out anew.
+CREATE TRIGGER content_unmatched AFTER UPDATE ON content
+WHEN (OLD.phash, OLD.flat, OLD.recipe, OLD.frames) <> (NEW.phash, NEW.flat, NEW.recipe, NEW.frames)
+BEGIN
+    DELETE FROM searched WHERE content = NEW.id;
+    DELETE FROM match WHERE first = NEW.id OR second = NEW.id;
+END;
+"""
 
 SCHEMA = (
     """
@@ -102,7 +139,10 @@ CREATE TABLE content (
     ahash        INTEGER NOT NULL,
     flat         INTEGER NOT NULL,      -- 1: too little contrast to match by hash
     frames       INTEGER NOT NULL,
-    recipe       TEXT NOT NULL          -- which pixels the hashes were made of
+    recipe       TEXT NOT NULL,         -- which pixels the hashes were made of
+    """
+    + SHOWN
+    + """         -- part of the picture that is no bar along an edge
 ) STRICT;
 
 """
@@ -114,6 +154,9 @@ CREATE TABLE signature (
     pixels   BLOB NOT NULL
 ) STRICT;
 
+"""
+    + MATCHES
+    + """
 -- A file: its place, its stamps when it was read, and the content it held then.
 CREATE TABLE photo (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from catalog.model import HashKind
-from catalog.store import contents, hashes
+from catalog.store import columns, contents, hashes
 from catalog.store.database import (
     Database,
 )
@@ -30,13 +31,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """All limits so low that a few contents reach them."""
-    for name, value in {
-        "_WORTH_A_COPY": 8,
-        "_MUCH": 40,
-        "_ROOM": 4,
-        "_IDS_IN_ONE_QUERY": 3,
-    }.items():
-        monkeypatch.setattr(hashes, name, value)
+    monkeypatch.setattr(hashes, "LAYOUT", replace(hashes.LAYOUT, worth=8, much=40, room=4))
+    monkeypatch.setattr(columns, "_IDS_IN_ONE_QUERY", 3)
 
 
 def plain(database: Database, kind: HashKind) -> tuple[list[int], list[int], list[bool]]:

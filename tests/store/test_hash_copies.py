@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from catalog.model import HashKind
 from catalog.progress import Phase, Silent
-from catalog.store import contents, hashes
+from catalog.store import columns, contents, hashes
 from catalog.store.database import (
     Database,
     open_for_reading,
@@ -72,7 +72,7 @@ def tiny(database: Database, cache: Path, small: None) -> tuple[Database, Path, 
 @pytest.fixture
 def never_anew(tiny: tuple[Database, Path, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy stays as a test has put it, which is faster."""
-    monkeypatch.setattr(hashes, "_WORTH_A_COPY", 1000)
+    monkeypatch.setattr(hashes, "LAYOUT", replace(hashes.LAYOUT, worth=1000))
 
 
 @pytest.mark.usefixtures("never_anew")
@@ -81,7 +81,7 @@ def test_a_flipped_byte_anywhere_in_the_copy_changes_no_answer(
 ) -> None:
     database, place, good = tiny
     answers = {kind: plain(database, kind) for kind in KINDS}
-    everywhere = [*range(120), *range(120, hashes._HEADER, 61), *range(hashes._HEADER, len(good))]
+    everywhere = [*range(120), *range(120, columns._HEADER, 61), *range(columns._HEADER, len(good))]
     for offset in everywhere:
         bad = bytearray(good)
         bad[offset] ^= 1 << offset % 8
@@ -103,23 +103,23 @@ def test_a_copy_of_another_length_is_not_believed(tiny: tuple[Database, Path, by
         assert place.read_bytes() != bad, "written anew"
 
 
-def header_of(copy: bytes) -> hashes._Header:
-    found = hashes._Header.unpack(copy[: hashes._HEADER])
+def header_of(copy: bytes) -> columns._Header:
+    found = columns._Header.unpack(copy[: columns._HEADER], hashes.LAYOUT)
     assert found is not None
     return found
 
 
 def with_header(copy: bytes, **fields: Any) -> bytes:
     """The copy with other fields in its header."""
-    return replace(header_of(copy), **fields).pack() + copy[hashes._HEADER :]
+    return replace(header_of(copy), **fields).pack(hashes.LAYOUT) + copy[columns._HEADER :]
 
 
 def lying(copy: bytes, column: int) -> bytes:
     """The copy with one wrong value, of a row that nothing is laid over, and a good checksum."""
     known = header_of(copy)
-    offset, checksums, changed = hashes._HEADER, list(known.checksums), bytearray(copy)
-    for number, kind in enumerate(hashes._COLUMNS.values()):
-        values = np.frombuffer(changed, kind, known.count + hashes._ROOM, offset)
+    offset, checksums, changed = columns._HEADER, list(known.checksums), bytearray(copy)
+    for number, kind in enumerate(hashes.LAYOUT.columns.values()):
+        values = np.frombuffer(changed, kind, known.count + hashes.LAYOUT.room, offset)
         if number == column:
             values[4] = 1 - values[4] if number == 4 else values[4] ^ 64
             checksums[number] = zlib.crc32(values[: known.count].data)
@@ -141,7 +141,7 @@ def test_a_header_of_nonsense_is_not_believed(
     tiny: tuple[Database, Path, bytes], count: int, mark: tuple[int, int, int], checksum: int
 ) -> None:
     database, place, good = tiny
-    nonsense = with_header(good, count=count, mark=hashes._Mark(*mark))
+    nonsense = with_header(good, count=count, mark=columns._Mark(*mark))
     for bad in (nonsense, with_header(nonsense, checksums=(checksum,) * 5)):
         place.write_bytes(bad)
         assert right(database, [HashKind.PHASH, HashKind.AHASH])
@@ -169,9 +169,9 @@ def test_a_copy_of_another_format_is_not_believed(tiny: tuple[Database, Path, by
     wrong = lying(good, 1)
     place.write_bytes(wrong)
     assert not right(database), "it is believed as long as its format is ours"
-    format_at = len(hashes._MAGIC)
+    format_at = len(hashes.LAYOUT.magic)
     for other in (
-        wrong[:format_at] + struct.pack("=I", hashes._FORMAT + 1) + wrong[format_at + 4 :],
+        wrong[:format_at] + struct.pack("=I", hashes.LAYOUT.version + 1) + wrong[format_at + 4 :],
         b"of another sort\0" + wrong[format_at:],
     ):
         assert len(other) == len(wrong)
@@ -266,7 +266,7 @@ def test_r29_nobody_else_can_read_the_copy_whatever_the_umask(
 def test_r28_where_the_cache_folder_is_full_or_read_only_nothing_fails_and_nothing_stays(
     cache: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hashes, "_MUCH", 1000)
+    monkeypatch.setattr(hashes, "LAYOUT", replace(hashes.LAYOUT, much=1000))
     insert(database, 10_000)
 
     def scenario() -> None:

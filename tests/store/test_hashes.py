@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from catalog.model import HashKind
 from catalog.progress import Phase, Silent
-from catalog.store import contents, hashes, opening
+from catalog.store import columns, contents, hashes, opening
 from catalog.store.database import (
     Database,
     open_for_reading,
@@ -72,9 +73,8 @@ class Histories(RuleBasedStateMachine):
         patch = self.undo.enter_context(pytest.MonkeyPatch.context())
         place = Path(self.undo.enter_context(tempfile.TemporaryDirectory()))
         patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-        limits = {"_WORTH_A_COPY": 3, "_MUCH": 12, "_ROOM": 5, "_IDS_IN_ONE_QUERY": 2}
-        for name, value in limits.items():
-            patch.setattr(hashes, name, value)
+        patch.setattr(hashes, "LAYOUT", replace(hashes.LAYOUT, worth=3, much=12, room=5))
+        patch.setattr(columns, "_IDS_IN_ONE_QUERY", 2)
         log = CONTENT_LOG.replace("1023", "4").replace("131072", "25")
         assert log.count(" 4\n") == log.count("- 25;") == 1
         patch.setattr(opening, "SCHEMA", SCHEMA.replace(CONTENT_LOG, log))
@@ -272,7 +272,7 @@ def test_processes_use_the_copy_of_each_other(cache: Path, tmp_path: Path) -> No
 
 
 def test_few_contents_are_worth_no_copy(database: Database, cache: Path) -> None:
-    insert(database, hashes._WORTH_A_COPY - 1)
+    insert(database, hashes.LAYOUT.worth - 1)
     assert right(database)
     assert copies(cache) == []
     insert(database, 1)
@@ -332,7 +332,7 @@ def test_ids_that_a_refresh_uses_up_do_not_add_to_what_is_read(
 def test_a_copy_that_has_fallen_far_behind_is_written_anew(
     database: Database, cache: Path, fetched: Fetched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hashes, "_MUCH", 2000)
+    monkeypatch.setattr(hashes, "LAYOUT", replace(hashes.LAYOUT, much=2000))
     insert(database, 5000)
     hashes.load(database, HashKind.PHASH)
     first = only_copy(cache).stat().st_ino
@@ -640,9 +640,8 @@ def watch(catalog: bytes, until: float, seed: int) -> tuple[int, int]:
 def test_r24_a_load_is_of_one_commit_whatever_is_written_meanwhile(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hashes, "_WORTH_A_COPY", 10)
-    monkeypatch.setattr(hashes, "_MUCH", 200)
-    monkeypatch.setattr(hashes, "_ROOM", 230)
+    layout = replace(hashes.LAYOUT, worth=10, much=200, room=230)
+    monkeypatch.setattr(hashes, "LAYOUT", layout)
     catalog = os.fsencode(tmp_path / "catalog.db")
     with open_for_writing(catalog) as database:
         insert(database, 300)
