@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
@@ -17,6 +18,7 @@ from catalog.errors import CatalogAbsent, UsageError
 from catalog.model import (
     Duplicates,
     Explanation,
+    Kind,
     Likeness,
     Photo,
     Problem,
@@ -27,6 +29,7 @@ from catalog.model import (
 )
 from catalog.progress import SILENT, Phase, Progress
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, criteria_of
+from catalog.queries.selection import selection_of
 from catalog.store.place import Version, catalog_file, version_of
 
 if TYPE_CHECKING:
@@ -133,29 +136,54 @@ class Catalog:
         similarity: float | None = None,
         exact: bool = False,
         no_verify: bool = False,
+        grade: str | None = None,
+        against: AnyPath | Iterable[AnyPath] | None = None,
+        across: bool = False,
+        min_size: str | int | None = None,
+        since: str | datetime | None = None,
         pairs: bool = False,
         progress: Listener | None = None,
     ) -> Duplicates:
         """The groups of the same picture below ``paths``; none: everywhere.
 
-        Two pictures match when ``radius`` of the 64 bits of their ``hash`` ("phash", "dhash",
-        "ahash", "whash") differ or fewer; ``similarity`` says that in percent. ``exact`` wants
-        equal bytes; ``no_verify`` compares pictures without contrast by their hash too. With
-        ``pairs``, every pair that matches is there besides, to be iterated over once.
+        Matches are verified ones: ``grade`` is the weakest that counts, "same" (one picture, and
+        what None stands for) or "similar" (also what looks alike). What is found out for an answer
+        is remembered in the catalog. ``exact`` wants equal bytes.
 
-        Groups and pairs are read as they are asked for, while this Catalog is open.
+        With ``hash`` ("phash", "dhash", "ahash", "whash"), ``radius``, ``similarity`` or
+        ``no_verify``, nothing is verified: two pictures match when ``radius`` of the 64 bits of
+        their ``hash`` differ or fewer; ``similarity`` says that in percent; ``no_verify`` compares
+        pictures without contrast too.
+
+        ``against`` (a path, or several) is what one has already: only photos of ``paths`` that
+        match one below it, which is the one kept. ``across`` compares only photos of different
+        folders among those that are followed. ``min_size`` leaves out smaller files: bytes, or
+        "500kB", "2MB"; ``since`` leaves out groups and pairs without a photo that came or changed
+        since then: "2024-05-01", an age such as "7d", or a datetime. None of these four goes with
+        what verifies nothing.
+
+        With ``pairs``, every pair that matches is there besides, to be iterated over once. Groups
+        and pairs are read as they are asked for, while this Catalog is open.
         """
-        criteria = criteria_of(hash, radius, similarity, exact=exact, no_verify=no_verify)
+        criteria = criteria_of(
+            hash, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
+        )
+        moment = since.isoformat() if isinstance(since, datetime) else since
+        chosen = selection_of(across=across, min_size=min_size, since=moment)
+        known = _as_bytes(_several(against))
         wanted, live, database = _as_bytes(paths), self._live(), self._reading()
-        from catalog.queries.duplicates import duplicates
+        from catalog.queries.duplicates import duplicates, selected
+        from catalog.workers.cores import cores
 
         return duplicates(
             database,
             wanted,
             criteria,
+            selected(database, chosen, known),
             pairs=pairs,
             progress=_as_progress(progress),
             executor=self._threads(),
+            jobs=cores(),
             live=live,
         )
 
@@ -167,22 +195,30 @@ class Catalog:
         radius: int | None = None,
         similarity: float | None = None,
         no_verify: bool = False,
+        grade: str | None = None,
         limit: int | None = SIMILAR_LIMIT,
         progress: Listener | None = None,
     ) -> Likeness:
         """What looks like ``image`` below ``paths`` (none: everywhere), best first.
 
-        The picture need not be in the catalog. ``limit`` None gives all matches; the others are
-        as in ``duplicates``.
+        The picture need not be in the catalog. ``grade`` None stands for "similar" here. ``limit``
+        None gives all matches; the others are as in ``duplicates``.
         """
         criteria = criteria_of(
-            hash, radius, similarity, no_verify=no_verify, default_radius=SIMILAR_RADIUS
+            hash,
+            radius,
+            similarity,
+            no_verify=no_verify,
+            grade=grade,
+            default_radius=SIMILAR_RADIUS,
+            default_grade=Kind.SIMILAR,
         )
         if limit is not None and limit < 1:
             raise UsageError(f"a limit is a number from 1 on, or None, not {limit}")
         (asked, *wanted), live = _as_bytes((image, *paths)), self._live()
         database = self._reading()
         from catalog.queries.similar import similar
+        from catalog.workers.cores import cores
 
         return similar(
             database,
@@ -191,6 +227,7 @@ class Catalog:
             criteria=criteria,
             limit=limit,
             progress=_as_progress(progress),
+            jobs=cores(),
             live=live,
         )
 
@@ -204,12 +241,15 @@ class Catalog:
         similarity: float | None = None,
         exact: bool = False,
         no_verify: bool = False,
+        grade: str | None = None,
     ) -> Explanation:
         """Why two pictures match or not, as ``duplicates`` with the same options compares them.
 
         They need not be in the catalog, and there need not be one.
         """
-        criteria = criteria_of(hash, radius, similarity, exact=exact, no_verify=no_verify)
+        criteria = criteria_of(
+            hash, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
+        )
         one, other = _as_bytes((first, second))
         from catalog.queries.explain import explain
 
@@ -346,6 +386,12 @@ def _as_bytes(paths: Iterable[AnyPath]) -> list[bytes]:
         if not path or b"\0" in path:  # the empty one would be the current folder
             raise UsageError(f"one of the paths is {'not one' if path else 'empty'}: {path!r}")
     return found
+
+
+def _several(given: AnyPath | Iterable[AnyPath] | None) -> Iterable[AnyPath]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, (str, bytes, os.PathLike)) else given
 
 
 def _patterns(given: str | Iterable[str] | None) -> tuple[str, ...] | None:

@@ -26,6 +26,7 @@ from PIL import Image
 
 from catalog.indexing.roots import FilterChange
 from catalog.indexing.run import Options, index_at
+from catalog.matching.settle import Request
 from catalog.model import (
     Duplicates,
     Fingerprint,
@@ -61,13 +62,15 @@ def picture(seed: int, form: str = "BMP", size: tuple[int, int] = (48, 32)) -> b
 class Reader:
     """Stands in for the pool: reads in this process, and remembers what was read.
 
-    ``later`` is added to the clock of each reading, as if the files were that much older.
+    ``later`` is added to the clock of each reading, as if the files were that much older. What
+    else a pool is asked to do is done in this process too, and ``compared`` counts it.
     """
 
     def __init__(self) -> None:
         self.later = 10 * SECOND
         self.read: list[bytes] = []
         self.decoded: list[bytes] = []
+        self.compared = 0
         self.before: Callable[[bytes], None] = lambda path: None
         self.after: Callable[[bytes, Any], Any] = lambda path, reading: reading
 
@@ -81,6 +84,10 @@ class Reader:
         time_limit: float = 30.0,
     ) -> Iterator[tuple[Any, Any]]:
         for task in tasks:
+            if isinstance(task.item, Request):
+                self.compared += 1
+                yield task.item, function(task.item)
+                continue
             path = task.item[1]
             self.before(path)
             reading = function(task.item)
@@ -97,6 +104,7 @@ class Reader:
     def forget(self) -> None:
         self.read.clear()
         self.decoded.clear()
+        self.compared = 0
 
 
 class Library:
@@ -294,6 +302,17 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
     monkeypatch.setattr("catalog.workers.pool.run_all", found.run_all)
     monkeypatch.setattr("catalog.workers.pool.running", found.running)
     return found
+
+
+@pytest.fixture
+def compared_here(monkeypatch: pytest.MonkeyPatch, reader: Reader) -> Reader:
+    """Files of likely pairs are compared in this process, and ``compared`` of it counts them."""
+
+    def run_all(pool: object, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Any:
+        return reader.run_all(function, tasks, jobs=1)
+
+    monkeypatch.setattr("catalog.workers.pool.Pool.run_all", run_all)
+    return reader
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import typer
 
 from catalog.cli.options import (
     CatalogOption,
+    GradeOption,
     HashOption,
     JsonOption,
     NoVerifyOption,
@@ -25,6 +26,7 @@ from catalog.cli.options import (
 )
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
+from catalog.queries.selection import selection_of
 from catalog.rendering import look, nul, structured, table, text
 from catalog.rendering.bar import TerminalProgress
 from catalog.workers.cores import cores
@@ -38,6 +40,32 @@ def dupes(
     radius: RadiusOption = None,
     similarity: SimilarityOption = None,
     no_verify: NoVerifyOption = False,
+    grade: GradeOption = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            metavar="DIR",
+            help="What do I have already? Only photos of PATH that match one below DIR, which is "
+            "the one kept. Can be given more than once.",
+        ),
+    ] = None,
+    across: Annotated[
+        bool, typer.Option("--across", help="Only photos of different indexed folders.")
+    ] = False,
+    min_size: Annotated[
+        str | None,
+        typer.Option("--min-size", metavar="SIZE", help="Only files of 500kB, 2MB, ... or more."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="WHEN",
+            help="Only groups with a photo that came or changed since 2024-05-01, or in the last "
+            "36h, 7d, 2w, ...",
+        ),
+    ] = None,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="Every pair that matches, instead of groups.")
     ] = False,
@@ -56,8 +84,11 @@ def dupes(
     'imgcat watch' run.
     """
     only_one(json=as_json, csv=as_csv, print0=print0)
-    criteria = criteria_of(hash_kind, radius, similarity, exact=exact, no_verify=no_verify)
-    from catalog.queries.duplicates import duplicates  # with numpy, for those who ask
+    criteria = criteria_of(
+        hash_kind, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
+    )
+    chosen = selection_of(across=across, min_size=min_size, since=since)
+    from catalog.queries.duplicates import duplicates, selected  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)
     with (
@@ -70,9 +101,11 @@ def dupes(
                 database,
                 as_paths(paths),
                 criteria,
+                selected(database, chosen, as_paths(against)),
                 pairs=pairs,
                 progress=progress,
                 executor=executor,
+                jobs=cores(),
                 live=live,
             )
         _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)

@@ -10,6 +10,7 @@ import typer
 
 from catalog.cli.options import (
     CatalogOption,
+    GradeOption,
     HashOption,
     JsonOption,
     NoVerifyOption,
@@ -34,13 +35,25 @@ def explain(
     radius: RadiusOption = None,
     similarity: SimilarityOption = None,
     no_verify: NoVerifyOption = False,
+    grade: GradeOption = None,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            "--image",
+            metavar="FILE.png",
+            help="Also draw both, side by side with what differs, in this new file.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     catalog: CatalogOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Show why two pictures match or not, as dupes with the same options compares them."""
-    criteria = criteria_of(hash_kind, radius, similarity, exact=exact, no_verify=no_verify)
-    from catalog.queries.explain import explain as find_out  # with numpy
+    criteria = criteria_of(
+        hash_kind, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
+    )
+    from catalog.queries.explain import draw  # with numpy
+    from catalog.queries.explain import explain as find_out
 
     one, other = as_paths([first, second])
     with contextlib.ExitStack() as opened:
@@ -49,6 +62,8 @@ def explain(
         except CatalogAbsent:
             database = None  # two files can be compared without one, and the answer says so
         answer = find_out(database, one, other, criteria)
+        if image is not None:
+            draw(database, one, other, *as_paths([image]))
     if as_json:
         structured.write_json(structured.explanation(answer), look.for_programs(sys.stdout))
     else:

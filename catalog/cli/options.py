@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -16,6 +17,14 @@ from catalog.progress import Phase, Progress
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
 from catalog.store.database import Database, open_for_reading
 from catalog.store.place import catalog_file
+
+
+class Grade(StrEnum):
+    """What may be asked for with --grade."""
+
+    SAME = "same"
+    SIMILAR = "similar"
+
 
 CatalogOption = Annotated[
     str | None,
@@ -40,7 +49,10 @@ PathsArgument = Annotated[
 
 HashOption = Annotated[
     HashKind | None,
-    typer.Option("--hash", help="The hash to compare by; else phash."),
+    typer.Option(
+        "--hash",
+        help="Compare by this hash alone, and verify nothing; else phash, with --radius.",
+    ),
 ]
 NoVerifyOption = Annotated[
     bool,
@@ -50,14 +62,23 @@ NoVerifyOption = Annotated[
         "every hash, are compared too, and marked.",
     ),
 ]
+GradeOption = Annotated[
+    Grade | None,
+    typer.Option(
+        "--grade",
+        help="The weakest match that counts: 'same' is one picture (re-encoded, resized, toned, "
+        "cropped or framed a little, stamped, turned), 'similar' also what looks alike, such as "
+        "the shots of a burst. Else same for dupes, similar for similar.",
+    ),
+]
 RadiusOption = Annotated[
     int | None,
     typer.Option(
         "--radius",
         min=0,
         max=HASH_BITS,
-        help=f"Bits of {HASH_BITS} that may differ; else "
-        f"{DUPLICATES_RADIUS} for dupes and {SIMILAR_RADIUS} for similar.",
+        help=f"Compare by the hash alone, of which so many bits of {HASH_BITS} may differ; with "
+        f"--hash, else {DUPLICATES_RADIUS} for dupes and {SIMILAR_RADIUS} for similar.",
     ),
 ]
 SimilarityOption = Annotated[

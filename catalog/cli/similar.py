@@ -9,6 +9,7 @@ import typer
 
 from catalog.cli.options import (
     CatalogOption,
+    GradeOption,
     HashOption,
     JsonOption,
     NoVerifyOption,
@@ -22,10 +23,12 @@ from catalog.cli.options import (
     open_to_ask,
     roots_up_to_date,
 )
+from catalog.model import Kind
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, criteria_of
 from catalog.queries.picture import asked_about
 from catalog.rendering import look, nul, structured, text
 from catalog.rendering.bar import TerminalProgress
+from catalog.workers.cores import cores
 
 
 def similar(
@@ -38,6 +41,7 @@ def similar(
     radius: RadiusOption = None,
     similarity: SimilarityOption = None,
     no_verify: NoVerifyOption = False,
+    grade: GradeOption = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, help="How many matches at most.")
     ] = SIMILAR_LIMIT,
@@ -51,7 +55,13 @@ def similar(
     """Show what looks like one picture, best first."""
     only_one(json=as_json, print0=print0)
     criteria = criteria_of(
-        hash_kind, radius, similarity, no_verify=no_verify, default_radius=SIMILAR_RADIUS
+        hash_kind,
+        radius,
+        similarity,
+        no_verify=no_verify,
+        grade=grade,
+        default_radius=SIMILAR_RADIUS,
+        default_grade=Kind.SIMILAR,
     )
     quiet = is_quiet(context, quiet)
     (asked,) = as_paths([image])
@@ -73,6 +83,7 @@ def similar(
             criteria=criteria,
             limit=limit,
             progress=progress,
+            jobs=cores(),
             live=live,
         )
     if as_json:

@@ -1,4 +1,4 @@
-"""Groups and pairs of the same picture.
+"""Groups and pairs: of verified matches (see ``verified``), or of plain hashes, as here.
 
 Contents with equal hashes are one node of the search, so that a thousand copies of one file, or
 ten thousand blank pages, are one value in it; files come in when groups are put together. All
@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, islice, product
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.model import Duplicates, HashKind, Pair
+from catalog.errors import UsageError
+from catalog.model import Duplicates, HashKind, Kind, Pair
 from catalog.progress import SILENT, Phase, Progress
-from catalog.queries import ranking
-from catalog.queries.criteria import Criteria
+from catalog.queries import ranking, verified
+from catalog.queries.criteria import ONE_PICTURE, Criteria
 from catalog.queries.groups import Members, StoredGroups
 from catalog.queries.scope import Scope, scope_of
+from catalog.queries.selection import EVERYTHING, Selection
 from catalog.search.blocks import Plan, plan
 from catalog.search.grouping import Edges, Stars, hold, stars, stars_within
 from catalog.search.hamming import PairBlock
@@ -40,21 +42,38 @@ def duplicates(
     database: Database,
     paths: Sequence[bytes] = (),
     criteria: Criteria | None = None,
+    selection: Selection = EVERYTHING,
     *,
     pairs: bool = False,
     progress: Progress = SILENT,
     executor: Executor | None = None,
+    jobs: int = 1,
     live: Collection[int] = (),
 ) -> Duplicates:
     """The groups of the same picture below ``paths`` (none: everywhere).
 
-    With ``pairs``, also every pair of photos that matches, as brute force would find them.
-    ``executor`` searches, on threads. ``live`` are the ids of roots that a daemon has just brought
-    in line with the disk. Groups and pairs are read as they are asked for, so
-    ``database`` and ``executor`` stay open for that long.
+    With ``pairs``, every pair of photos that matches besides; of plain hashes, those that brute
+    force would find. ``selection`` leaves out some. ``executor`` searches, on threads; ``jobs``
+    processes compare files where only these can tell. ``live`` are the ids of roots that a daemon
+    has just brought in line with the disk. Groups and pairs are read as they are asked for, so
+    ``database`` and ``executor`` stay open for that long. Raises UsageError for paths that the
+    catalog does not follow, and for a selection that plain hashes do not know.
     """
-    criteria = criteria or Criteria()
+    criteria = criteria or ONE_PICTURE
     scope = scope_of(database, paths)
+    if criteria.grade is not Kind.HASH:
+        return verified.duplicates(
+            database,
+            scope,
+            criteria,
+            selection,
+            pairs=pairs,
+            progress=progress,
+            executor=executor,
+            jobs=jobs,
+            live=live,
+        )
+    selection.check_plain()
     table = table_in(database, scope, criteria.hash, progress)
     nodes = _Nodes.of(table, criteria)
     progress.start(Phase.SEARCHING)
@@ -71,6 +90,18 @@ def duplicates(
         offline=scope.offline,
         totals=members.totals,
     )
+
+
+def selected(database: Database, selection: Selection, against: Sequence[bytes]) -> Selection:
+    """``selection``, compared with what is below the paths ``against``, where there are any.
+
+    Raises UsageError for one that the catalog does not follow.
+    """
+    if not against:
+        return selection
+    if selection.across:
+        raise UsageError("against and across compare other photos with each other: choose one")
+    return replace(selection, against=scope_of(database, against))
 
 
 def table_in(

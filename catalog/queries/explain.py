@@ -11,17 +11,25 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 
+from catalog.errors import CatalogError, UsageError
+from catalog.escaping import printable
+from catalog.matching import pair
+from catalog.matching.judge import UNSETTLED
+from catalog.matching.pair import Steps
 from catalog.model import (
     Explanation,
+    Failure,
     HashKind,
+    Kind,
     Picture,
     Rule,
     Setting,
     Standing,
 )
-from catalog.queries.criteria import Criteria
+from catalog.queries.criteria import ONE_PICTURE, Criteria
 from catalog.queries.picture import hash_of, pictures_at, row_of
 from catalog.queries.scope import Scope, scope_of
+from catalog.store import contents, matches
 from catalog.store.database import Database
 
 
@@ -34,14 +42,18 @@ def explain(
     the disk has not is compared by what the catalog knows. Raises UsageError where there is
     no file, CatalogError where one cannot be read as a picture.
     """
-    criteria = criteria or Criteria()
+    criteria = criteria or ONE_PICTURE
     with database.snapshot() if database is not None else contextlib.nullcontext():
         one, other = pictures_at(database, [first, second], gone=True)
         scope = scope_of(database) if database is not None else None
         first_standing, second_standing = (_standing(database, scope, p) for p in (one, other))
     distances = _distances(one, other)
-    decided_by = _rule(one, other, distances, criteria)
-    return Explanation(
+    found = _steps(one, other, criteria)
+    if found is not None and found.rule is Rule.NOT_COMPARED and database is not None:
+        found = _as_remembered(database, one, other, found)
+    decided_by = _rule(one, other, distances, criteria, found)
+    told = found if criteria.verified else None
+    answer = Explanation(
         first=one,
         second=other,
         first_standing=first_standing,
@@ -50,26 +62,102 @@ def explain(
         distances=distances,
         asked=_setting(criteria),
         decided_by=decided_by,
-        would_change=tuple(
-            _setting(another)
-            for another in _nearby(criteria, decided_by, distances, flat=one.flat or other.flat)
-            if bool(_rule(one, other, distances, another).kind) is not bool(decided_by.kind)
-        ),
+        would_change=(),
+        turned=_turned(one, other, distances),
+        alignment=None if told is None else told.alignment,
+        comparison=None if told is None else told.comparison,
+        not_compared="" if told is None else told.not_compared,
     )
+    flat = one.flat or other.flat
+    changes = (
+        _setting(another)
+        for another in _nearby(criteria, decided_by, distances, flat=flat)
+        if _matched(_rule(one, other, distances, another, found), another)
+        is not _matched(decided_by, criteria)
+    )
+    return replace(answer, would_change=tuple(changes))
+
+
+def draw(database: Database | None, first: bytes, second: bytes, place: bytes) -> None:
+    """Write a PNG of the two pictures side by side, with what differs, to the new file ``place``.
+
+    Raises UsageError where a file is there already, CatalogError where it cannot be written or
+    the pictures cannot be read.
+    """
+    one, other = pictures_at(database, [first, second])
+    drawn = pair.draw(pair.steps(one, other), one)
+    if isinstance(drawn, Failure):
+        raise CatalogError(f"the pictures cannot be drawn: {drawn.detail or drawn.reason.value}")
+    name = printable(place)
+    try:
+        with open(place, "xb") as file:
+            file.write(drawn)
+    except FileExistsError:
+        raise UsageError(f"{name} is there already, and nothing is written over") from None
+    except OSError as error:
+        raise CatalogError(f"{name} cannot be written: {error.strerror}") from error
+
+
+def _steps(one: Picture, other: Picture, criteria: Criteria) -> Steps | None:
+    """What a search for verified matches finds; None where none is made of these two.
+
+    Also where equal bytes are asked for: without that, they might match.
+    """
+    if one.path == other.path or one.digest == other.digest:
+        return None
+    if not criteria.verified and criteria.radius is not None:
+        return None
+    return None if one.flat or other.flat else pair.steps(one, other)
+
+
+def _as_remembered(database: Database, one: Picture, other: Picture, found: Steps) -> Steps:
+    """Where a file cannot be read now, what was decided when it could: dupes goes by that."""
+    ids = {contents.find(database, each.digest) for each in (one, other)}
+    known = matches.of_contents(database, [content for content in ids if content is not None])
+    for first, second, code in zip(known.first, known.second, known.rule, strict=True):
+        if {int(first), int(second)} == ids and code not in UNSETTLED:
+            return replace(found, rule=matches.RULES[code], not_compared="")
+    return found
+
+
+def _matched(rule: Rule, criteria: Criteria) -> bool:
+    order = list(Kind)
+    return rule.kind is not None and order.index(rule.kind) <= order.index(criteria.grade)
+
+
+def _turned(
+    one: Picture, other: Picture, distances: dict[HashKind, int]
+) -> dict[HashKind, tuple[int, ...]]:
+    """The bits of each hash in the eight orientations of the second picture."""
+    from catalog.imaging.hashes import turned
+
+    return {
+        kind: (
+            distances[kind],
+            *((value ^ hash_of(one, kind)).bit_count() for value in values[1:]),
+        )
+        for kind, values in turned(other.signature).items()
+    }
 
 
 def _setting(criteria: Criteria) -> Setting:
-    return Setting(criteria.hash, criteria.radius, criteria.flat)
+    return Setting(criteria.hash, criteria.radius, criteria.flat, criteria.grade)
 
 
 def _rule(
-    first: Picture, second: Picture, distances: dict[HashKind, int], criteria: Criteria
+    first: Picture,
+    second: Picture,
+    distances: dict[HashKind, int],
+    criteria: Criteria,
+    found: Steps | None,
 ) -> Rule:
     """The first rule that says something about the two."""
     if first.path == second.path:
         return Rule.ONE_PATH
     if first.digest == second.digest:
         return Rule.IDENTICAL_BYTES
+    if criteria.verified:
+        return Rule.FLAT if found is None else found.rule
     if criteria.radius is None:
         return Rule.EXACT_ONLY
     if (first.flat or second.flat) and not criteria.flat:
@@ -83,6 +171,15 @@ def _nearby(
 ) -> Iterator[Criteria]:
     """Criteria that may decide otherwise, each the smallest change of its sort."""
     distance = distances[criteria.hash]
+    if criteria.verified:
+        yield Criteria(grade=Kind.SAME)
+        yield Criteria(grade=Kind.SIMILAR)
+        yield Criteria(radius=distance, flat=flat)
+        yield Criteria(radius=None, grade=Kind.IDENTICAL)
+        return
+    if decided_by is Rule.EXACT_ONLY:
+        criteria = replace(criteria, grade=Kind.HASH)
+        yield ONE_PICTURE
     if decided_by in (Rule.EXACT_ONLY, Rule.FLAT, Rule.BEYOND_RADIUS):
         wider = max(distance, criteria.radius or 0)
         yield replace(criteria, radius=wider, flat=flat or criteria.flat)
@@ -94,7 +191,7 @@ def _nearby(
         for kind in HashKind:
             yield replace(criteria, hash=kind)
     if decided_by is Rule.WITHIN_RADIUS:
-        yield replace(criteria, radius=None, flat=False)
+        yield Criteria(radius=None, grade=Kind.IDENTICAL)
 
 
 def _distances(first: Picture, second: Picture) -> dict[HashKind, int]:

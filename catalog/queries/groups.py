@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog import keeping
-from catalog.model import HASH_BITS, Group, Kind, Match, Photo
+from catalog.model import HASH_BITS, Group, Kind, Match, Photo, Rule
+from catalog.queries.relations import Relations
 from catalog.store import holders
 from catalog.store.database import Database
 from catalog.store.folders import Places
@@ -24,12 +25,14 @@ class Members:
     """The files of all groups, one group after the other, the kept one of each first.
 
     ``photo`` and ``content`` (int64) are row ids, ``distance`` (uint8) is in bits to the kept
-    one; group g takes the places ``begins[g]`` up to ``begins[g + 1]``.
+    one, ``relation`` (int64) says how it relates to that: its place among known matches, or -1;
+    group g takes the places ``begins[g]`` up to ``begins[g + 1]``.
     """
 
     photo: NDArray[np.int64]
     content: NDArray[np.int64]
     distance: NDArray[np.uint8]
+    relation: NDArray[np.int64]
     begins: NDArray[np.int64]
     reclaimable: NDArray[np.int64]  # bytes, of each group
 
@@ -37,20 +40,32 @@ class Members:
     def none(cls) -> Members:
         nothing = np.empty(0, dtype=np.int64)
         begins = np.zeros(1, dtype=np.int64)
-        return cls(nothing, nothing, np.empty(0, dtype=np.uint8), begins, nothing)
+        return cls(nothing, nothing, np.empty(0, np.uint8), nothing, begins, nothing)
 
     @classmethod
-    def of(cls, files: Holders, centre: NDArray[np.int64], distance: NDArray[np.uint8]) -> Members:
+    def of(
+        cls,
+        files: Holders,
+        centre: NDArray[np.int64],
+        distance: NDArray[np.uint8],
+        relation: NDArray[np.int64] | None = None,
+        worst: NDArray[np.float64] | None = None,
+    ) -> Members:
         """Groups of the files that have one ``centre``, most bytes to win first.
 
-        ``files`` are in order of rank, so that the first of a group is the one to keep. Where
-        all files of a group are names of one file, it is none.
+        ``files`` are in order of rank, so that the first of a group is the one to keep. Within a
+        group they come by ``worst``, then by ``distance``. Where all files of a group are names of
+        one file, it is none.
         """
+        if relation is None:
+            relation = np.full(len(files), -1, dtype=np.int64)
+        if worst is None:
+            worst = np.zeros(len(files))
         best = np.full(int(centre.max()) + 1, len(files), dtype=np.int64)
         np.minimum.at(best, centre, np.arange(len(files)))
         kept = best[centre]  # the file to keep, for each file
         other_content = files.content != files.content[kept]
-        order = np.lexsort((np.arange(len(files)), distance, other_content, kept))
+        order = np.lexsort((np.arange(len(files)), distance, worst, other_content, kept))
         kept = kept[order]
         counts = _counts_once(files, order, kept)
         begins = np.flatnonzero(np.diff(kept, prepend=-1, append=-1))
@@ -66,6 +81,7 @@ class Members:
             files.photo[places],
             files.content[places],
             distance[places],
+            relation[places],
             starts,
             reclaimable[groups],
         )
@@ -107,9 +123,12 @@ class StoredGroups(Sequence[Group]):
     its kept photo or all others is not iterated over.
     """
 
-    def __init__(self, database: Database, members: Members) -> None:
+    def __init__(
+        self, database: Database, members: Members, relations: Relations | None = None
+    ) -> None:
         self._database = database
         self._members = members
+        self._relations = relations
 
     def __len__(self) -> int:
         return len(self._members)
@@ -155,26 +174,36 @@ class StoredGroups(Sequence[Group]):
             members.photo[places].tolist(),
             members.content[places].tolist(),
             members.distance[places].tolist(),
+            members.relation[places].tolist(),
             strict=True,
         )
-        found = [(records.get(photo), content, distance) for photo, content, distance in rows]
-        keep, content, _ = found[0]
+        found = [(records.get(photo), content, *how) for photo, content, *how in rows]
+        keep, content, *_ = found[0]
         if keep is None or keep.content != content:
             return None
         matches = tuple(
-            _match(keep, photo, distance)
-            for photo, content, distance in found[1:]
+            self._match(keep, photo, distance, relation)
+            for photo, content, distance, relation in found[1:]
             if photo is not None and photo.content == content
         )
         others = [match.photo for match in matches if not match.same_file]
         return Group(keep, keeping.reason(keep, others), matches) if others else None
 
+    def _match(self, keep: Photo, photo: Photo, distance: int, relation: int) -> Match:
+        if self._relations is not None:
+            return self._relations.match(keep, photo, relation, distance)
+        return by_hash(photo, distance, same=keep.content == photo.content, other=keep.file)
 
-def _match(keep: Photo, photo: Photo, distance: int) -> Match:
+
+def by_hash(
+    photo: Photo, distance: int, *, same: bool, other: tuple[int, int | bytes] | None
+) -> Match:
+    """A match of plain hashes; ``same`` says whether the bytes are, ``other`` names the file."""
     return Match(
         photo,
-        Kind.IDENTICAL if photo.content == keep.content else Kind.HASH,
+        Kind.IDENTICAL if same else Kind.HASH,
         distance,
         score=1 - distance / HASH_BITS,
-        same_file=photo.file == keep.file,
+        same_file=photo.file == other,
+        rule=Rule.IDENTICAL_BYTES if same else Rule.WITHIN_RADIUS,
     )

@@ -22,7 +22,7 @@ def order(database: Database, files: Holders) -> NDArray[np.int64]:
 
     Paths are looked up only for files that nothing else tells apart.
     """
-    keys = (files.mtime_ns, ~files.documented, -files.size, -files.pixels)  # the last counts most
+    keys = (files.mtime_ns, ~files.documented, -files.detail, -files.pixels)  # the last counts most
     found: NDArray[np.int64] = np.lexsort(keys)
     differs = np.ones(len(found), dtype=np.bool_)
     differs[1:] = False

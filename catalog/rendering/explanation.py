@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TextIO
 
 from catalog.escaping import printable
@@ -15,7 +16,7 @@ from catalog.model import (
     Setting,
     Standing,
 )
-from catalog.rendering import human
+from catalog.rendering import human, words
 from catalog.rendering.look import Look, look_of
 
 _NAMES = {
@@ -45,6 +46,24 @@ _WAYS_BACK = {
     Standing.NOT_IN_CATALOG: "'imgcat index' adds what is below a folder",
     Standing.NO_CATALOG: "'imgcat index' begins one",
 }
+_VERIFIED = {
+    Rule.NOTHING_ALIKE: "no window of one looks like the other",
+    Rule.LOOKS_ALIKE: "they look alike, but not enough for one picture",
+    Rule.SEVERAL_FRAMES: "one has more frames or pages than the one that is seen, so they are "
+    "similar at most",
+    Rule.RAW_AND_PICTURE: "one is a camera RAW, so they are similar at most",
+    Rule.TAKEN_APART: "they were taken at different moments, EXIF says: two shots, similar at most",
+    Rule.SIGNATURES_AGREE: "the signatures agree to the last grey value: one picture",
+    Rule.PIXELS_AGREE: "compared closely, the files agree everywhere: one picture",
+    Rule.ALL_BUT_A_STAMP: "compared closely, the files agree but for one colour laid over a part "
+    "of it: one picture, stamped",
+    Rule.PARTS_DIFFER: "compared closely, parts of the files differ: another shot, or "
+    "another thing",
+    Rule.COLOURS_DIFFER: "compared closely, the colours differ",
+    Rule.TOO_LITTLE_DETAIL: "there is too little detail in the files to tell a copy",
+    Rule.NOT_COMPARED: "only the files can tell, and one could not be read ({why})",
+    Rule.UNDECIDED: "only the files can tell",
+}
 _STARS = (
     "Each photo stands in the group of the kept photo nearest to it, so two that match may "
     "stand in different groups; 'imgcat dupes --pairs' lists every match."
@@ -71,8 +90,14 @@ def write_explanation(
     if answer.same_file:
         stream.write(_row("File", "the same, of one path" if _one_path(answer) else "the same"))
     for kind, distance in answer.distances.items():
-        row = _row(_NAMES[kind], f"{human.counted(distance, 'bit'):<8}  {_alike(distance):>7}")
-        stream.write(look.bold(row) if kind is answer.asked.hash else row)
+        row = f"{human.counted(distance, 'bit'):<8}  {_alike(distance):>7}"
+        turned = answer.turned.get(kind, ())
+        if turned:
+            row += "   turned: " + " ".join(f"{bits:2}" for bits in turned[1:])
+        asked = kind is answer.asked.hash and answer.asked.grade is Kind.HASH
+        stream.write(look.bold(_row(_NAMES[kind], row)) if asked else _row(_NAMES[kind], row))
+    if answer.alignment is not None:
+        stream.writelines(_row(*line) for line in _findings(answer))
     paint = look.good if answer.matched else look.bad
     stream.write(f"\n{paint('Match' if answer.matched else 'No match')}: {reason(answer)}.\n")
     stream.writelines(f"  {change(answer, setting)}\n" for setting in answer.would_change)
@@ -82,6 +107,8 @@ def write_explanation(
 
 def reason(answer: Explanation) -> str:
     """What decided, in a clause without names."""
+    if answer.decided_by in _VERIFIED:
+        return _VERIFIED[answer.decided_by].format(why=answer.not_compared)
     if answer.decided_by is Rule.ONE_PATH:
         return "both lead to one path, and a file is not compared with itself"
     if answer.decided_by is Rule.IDENTICAL_BYTES:
@@ -96,29 +123,66 @@ def reason(answer: Explanation) -> str:
     return f"{_NAMES[answer.asked.hash]} differs in {bits}; the radius is {answer.asked.radius}"
 
 
+def _findings(answer: Explanation) -> Iterator[tuple[str, str]]:
+    """What a search for verified matches found out, a line each: its name, and the words."""
+    found = answer.alignment
+    assert found is not None
+    whole = "first" if found.in_first else "second"
+    lost = words.parts(found.edges)
+    window = f"the whole of the {whole}" if not lost else f"the {whole} without {lost}"
+    turn = "" if found.orientation == 1 else f", the second {words.turn(found.orientation)}"
+    yield "Fits", f"{window}{turn}"
+    yield (
+        "Score",
+        (
+            f"{found.score:.4f}; the greys are off by {found.residual:.1f} of 255, where they "
+            f"vary by {found.contrast:.0f}"
+        ),
+    )
+    if not found.found:
+        yield "", "no hash of a window leads from one to the other"
+    if answer.comparison is not None:
+        seen = answer.comparison
+        places = human.counted(seen.clusters, "place")
+        yield (
+            "Files",
+            (
+                f"{seen.textured} of 256 blocks have texture; {seen.differing:.1%} of all differ "
+                f"({places}), {seen.moved:.1%} moved, {seen.recoloured:.1%} have other colours"
+            ),
+        )
+
+
 def change(answer: Explanation, setting: Setting) -> str:
     """What ``setting``, told by its difference from what was asked, would come to."""
     asked = answer.asked
     outcome = f"they would {'not ' if answer.matched else ''}match"
     if setting.radius is None:
         return f"with --exact {outcome}"
+    if setting.grade is Kind.SIMILAR:
+        return f"with --grade similar {outcome}"
+    if setting.grade is Kind.SAME:
+        return f"without --{'exact' if asked.radius is None else 'grade similar'} {outcome}"
     if asked.flat and not setting.flat:
         return f"without --no-verify {outcome}"
-    words = [
+    wider = asked.grade is not Kind.HASH or setting.radius != asked.radius
+    told = [
         *([f"--hash {setting.hash}"] if setting.hash is not asked.hash else []),
-        *([f"--radius {setting.radius}"] if setting.radius != asked.radius else []),
+        *([f"--radius {setting.radius}"] if wider else []),
         *(["--no-verify"] if setting.flat and not asked.flat else []),
         *(["instead of --exact"] if asked.radius is None else []),
     ]
-    return f"with {' '.join(words)} {outcome}"
+    return f"with {' '.join(told)} {outcome}"
 
 
 def options(setting: Setting) -> list[str]:
     """All options that ask ``dupes`` and ``explain`` for this setting."""
     if setting.radius is None:
         return ["--exact"]
-    words = ["--hash", setting.hash.value, "--radius", str(setting.radius)]
-    return [*words, "--no-verify"] if setting.flat else words
+    if setting.grade is not Kind.HASH:
+        return ["--grade", setting.grade.value]
+    told = ["--hash", setting.hash.value, "--radius", str(setting.radius)]
+    return [*told, "--no-verify"] if setting.flat else told
 
 
 def notes(answer: Explanation) -> list[str]:

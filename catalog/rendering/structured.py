@@ -19,6 +19,8 @@ from typing import Any, TextIO, TypeAlias
 
 from catalog.escaping import UNSAFE, exact_text, json_path
 from catalog.model import (
+    Alignment,
+    Comparison,
     DaemonState,
     Duplicates,
     Explanation,
@@ -31,6 +33,7 @@ from catalog.model import (
     Picture,
     Problem,
     RootState,
+    Stages,
     Standing,
     Status,
     Summary,
@@ -49,6 +52,7 @@ def duplicates(answer: Duplicates) -> Object:
     whole = {
         "format": FORMAT,
         **_horizon(answer),
+        "search": _search(answer.stages),
         "groups": [_group(group) for group in answer.groups],
         "photos": answer.photos,
         "reclaimable": answer.reclaimable,
@@ -77,6 +81,25 @@ def _horizon(answer: Duplicates | Likeness) -> Object:
         "fresh": answer.fresh,
         "last_scan": None if answer.last_scan_ns is None else moment(answer.last_scan_ns),
         "offline": [{**json_path(path), "why": why} for path, why in answer.offline],
+    }
+
+
+def _search(stages: Stages | None) -> Object | None:
+    """What was left after each step; null where nothing is verified."""
+    if stages is None:
+        return None
+    return {
+        "searched": stages.searched,
+        "contents": stages.contents,
+        "by_hash": stages.by_hash,
+        "by_frequencies": stages.by_frequencies,
+        "aligned": stages.refined,
+        "alike": stages.alike,
+        "undecided": stages.undecided,
+        "compared": stages.compared,
+        "not_compared": stages.not_compared,
+        "searching": round(stages.searching, 3),
+        "settling": round(stages.settling, 3),
     }
 
 
@@ -184,6 +207,42 @@ def explanation(answer: Explanation) -> Object:
             for setting in answer.would_change
         ],
         "notes": words.notes(answer),
+        "grade": answer.asked.grade.value,
+        "turned": {name.value: list(bits) for name, bits in answer.turned.items()},
+        "alignment": None if answer.alignment is None else _alignment(answer.alignment),
+        "comparison": None if answer.comparison is None else _comparison(answer.comparison),
+        "not_compared": answer.not_compared,
+    }
+
+
+def _alignment(alignment: Alignment) -> Object:
+    left, right, top, bottom = (round(edge, 4) for edge in alignment.edges)
+    return {
+        "score": round(alignment.score, 4),
+        "window_of": "first" if alignment.in_first else "second",
+        "left": left,
+        "right": right,
+        "top": top,
+        "bottom": bottom,
+        "orientation": alignment.orientation,
+        "gain": round(alignment.gain, 3),
+        "contrast": round(alignment.contrast, 2),
+        "residual": round(alignment.residual, 2),
+        "found_by_hash": alignment.found,
+    }
+
+
+def _comparison(comparison: Comparison) -> Object:
+    return {
+        "textured": comparison.textured,
+        "residual": round(comparison.residual, 4),
+        "differing": round(comparison.differing, 4),
+        "moved": round(comparison.moved, 4),
+        "recoloured": round(comparison.recoloured, 4),
+        "clusters": comparison.clusters,
+        "at_the_edge": comparison.margin,
+        "painted": round(comparison.painted, 4),
+        "noise": round(comparison.noise, 2),
     }
 
 
@@ -197,7 +256,7 @@ def write_duplicates(answer: Duplicates, stream: TextIO) -> None:
 
     Only the flat pictures among the pairs are gathered, as ``flat`` follows ``pairs``.
     """
-    head = encoded({"format": FORMAT, **_horizon(answer)})
+    head = encoded({"format": FORMAT, **_horizon(answer), "search": _search(answer.stages)})
     stream.write(head.removesuffix("}") + ', "groups": ')
     _write_array(map(_group, answer.groups), stream)
     stream.write(f', "photos": {answer.photos}, "reclaimable": {answer.reclaimable}')
@@ -256,6 +315,9 @@ def _match(match: Match) -> Object:
         "score": round(match.score, 4),
         "orientation": match.orientation,
         "same_file": match.same_file,
+        "rule": None if match.rule is None else match.rule.value,
+        "lost": {side.name: round(side.part, 3) for side in match.lost},
+        "more": {side.name: round(side.part, 3) for side in match.more},
     }
 
 
@@ -294,7 +356,9 @@ def _picture(picture: Picture, standing: Standing) -> Object:
 
 
 def _pair(pair: Pair) -> list[Any]:
-    return [_path_item(pair.first.path), _path_item(pair.second.path), pair.distance]
+    score = None if pair.score is None else round(pair.score, 4)
+    paths = (_path_item(photo.path) for photo in (pair.first, pair.second))
+    return [*paths, pair.distance, pair.kind.value, score]
 
 
 def _noting_flat(pairs: Iterable[Pair], flat: dict[bytes, None]) -> Iterator[Pair]:

@@ -30,8 +30,10 @@ GROUP_COLUMNS = (
     "mtime",
     "taken_at",
     "reclaimable",  # bytes this row adds to what can be freed: summed, the total
+    "orientation",  # 1-8, as EXIF would say it, for this photo to lie as the kept one
+    "rule",  # what decided
 )
-PAIR_COLUMNS = ("path", "path_b64", "other", "other_b64", "distance")
+PAIR_COLUMNS = ("path", "path_b64", "other", "other_b64", "distance", "kind", "score")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
@@ -51,7 +53,8 @@ def write_pairs(pairs: Iterable[Pair], stream: TextIO) -> None:
     table.writerow(PAIR_COLUMNS)
     for pair in pairs:
         first, second = (_path_cells(p.path, escape) for p in (pair.first, pair.second))
-        table.writerow((*first, *second, pair.distance))
+        score = "" if pair.score is None else round(pair.score, 4)
+        table.writerow((*first, *second, pair.distance, pair.kind.value, score))
 
 
 def _rows(number: int, group: Group, *, escape: bool) -> Iterator[tuple[str | int | float, ...]]:
@@ -73,6 +76,8 @@ def _rows(number: int, group: Group, *, escape: bool) -> Iterator[tuple[str | in
             moment(photo.stamp.mtime_ns),
             _guarded(printable(photo.taken_at or "")),
             0 if file in counted else photo.stamp.size,  # a file of many names is freed once
+            match.orientation,
+            "" if match.rule is None else match.rule.value,
         )
         counted.add(file)
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from catalog.escaping import printable
-from catalog.model import Duplicates, Group, Kind, Likeness, Match, Pair, Photo
-from catalog.rendering import human
+from catalog.model import Duplicates, Group, Kind, Likeness, Match, Pair, Photo, Rule, Stages
+from catalog.rendering import human, words
 from catalog.rendering.look import Look, look_of
 
 ROOMY = 100  # columns from which the facts (45 columns) and most paths share a line
@@ -26,8 +26,9 @@ _HASH_NOTE = (
     'Groups with "close hashes" only have hashes that differ in few bits.\n'
     "Nothing verified that they show the same picture: look before you delete."
 )
+_NOT_COMPARED = "not compared: a file could not be read"
 _KEEP = "keep"
-_RELATION_WIDTH = 13  # "similar 0.97" and a space
+_RELATION_WIDTH = 14  # "similar 0.971" and a space
 _INDENT = " " * _RELATION_WIDTH
 
 
@@ -43,6 +44,8 @@ def write_duplicates(
         _write_pairs(answer.pairs, stream, look)
     else:
         _write_groups(answer, stream, look, remarks=remarks)
+    if remarks and answer.stages is not None:
+        _write_search(answer.stages, stream, look)
     if remarks:
         _write_horizon(answer, stream, look)
 
@@ -95,13 +98,22 @@ def _write_horizon(answer: Duplicates | Likeness, stream: TextIO, look: Look) ->
         stream.write(look.dim(f"Last scan {since}; 'imgcat index' looks again.") + "\n")
 
 
+def _write_search(stages: Stages, stream: TextIO, look: Look) -> None:
+    """What had to be found out for this answer."""
+    stream.writelines(look.dim(line) + "\n" for line in words.search(stages))
+
+
 def _write_pairs(pairs: Iterable[Pair], stream: TextIO, look: Look) -> None:
     count = 0
     for pair in pairs:
         count += 1
         first, second = printable(pair.first.path), printable(pair.second.path)
         flat = "  (flat)" if pair.first.flat or pair.second.flat else ""
-        stream.write(f"{_bits(pair.distance):>7}  {first}  {second}{look.dim(flat)}\n")
+        how = _bits(pair.distance) if pair.kind is Kind.HASH else pair.kind.value
+        if pair.score is not None and pair.kind is not Kind.IDENTICAL:
+            how += f" {pair.score:.3f}"
+        width = 7 if pair.kind is Kind.HASH else _RELATION_WIDTH - 1
+        stream.write(f"{how:>{width}}  {first}  {second}{look.dim(flat)}\n")
     if count:
         stream.write("\n" + look.bold(human.counted(count, "pair")) + "\n")
     else:
@@ -109,11 +121,13 @@ def _write_pairs(pairs: Iterable[Pair], stream: TextIO, look: Look) -> None:
 
 
 def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
-    heading = (
+    heading = [
         human.counted(1 + len(group.matches), "photo"),
         _GROUP_WORDS[group.kind],
         f"{human.size(group.reclaimable)} reclaimable",
-    )
+    ]
+    if group.kind in (Kind.SAME, Kind.SIMILAR):
+        heading.insert(2, f"worst score {group.score:.3f}")
     kept = look.dim(f"(kept: {group.keep_reason})")
     stream.write(f"{look.bold(f'Group {number:,}: ' + ', '.join(heading))} {kept}\n")
     _write_photo(_KEEP, group.keep, _flat_remark(group.keep), stream, look)
@@ -150,12 +164,12 @@ def _date(photo: Photo) -> str:
 
 
 def _relation(match: Match) -> str:
-    """What a photo is to the one it was compared with, in at most 12 columns."""
+    """What a photo is to the one it was compared with, in at most 13 columns."""
     if match.kind is Kind.HASH:
         return _bits(match.distance)
     if match.kind is Kind.IDENTICAL:
         return "identical"
-    return f"{match.kind.value} {match.score:.2f}"
+    return f"{match.kind.value} {match.score:.3f}"
 
 
 def _bits(distance: int) -> str:
@@ -163,7 +177,13 @@ def _bits(distance: int) -> str:
 
 
 def _remarks(match: Match) -> list[str]:
-    return [*(["same file, hard link"] if match.same_file else []), *_flat_remark(match.photo)]
+    return [
+        *(["same file, hard link"] if match.same_file else []),
+        *([words.turn(match.orientation)] if match.orientation != 1 else []),
+        *words.sides(match.lost, match.more),
+        *([_NOT_COMPARED] if match.rule in (Rule.NOT_COMPARED, Rule.UNDECIDED) else []),
+        *_flat_remark(match.photo),
+    ]
 
 
 def _flat_remark(photo: Photo) -> list[str]:

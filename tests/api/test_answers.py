@@ -8,14 +8,33 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from catalog import Catalog, CatalogAbsent, CatalogDamaged, HashKind, Photo, Recipe, UsageError
-from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS, Criteria, criteria_of
+from catalog import (
+    Catalog,
+    CatalogAbsent,
+    CatalogDamaged,
+    Duplicates,
+    HashKind,
+    Kind,
+    Photo,
+    Recipe,
+    Rule,
+    UsageError,
+)
+from catalog.queries.criteria import (
+    DUPLICATES_RADIUS,
+    LOOKS_ALIKE,
+    ONE_PICTURE,
+    SIMILAR_RADIUS,
+    Criteria,
+    criteria_of,
+)
 from catalog.rendering import look, structured
 from tests.api.conftest import ODD_NAME
 from tests.support import FakeMounts, Library, picture, sql_rows
@@ -31,6 +50,8 @@ def as_json(write: Callable[..., None], answer: object) -> str:
 
 QUESTIONS: list[tuple[list[str], dict[str, Any]]] = [
     ([], {}),
+    (["--grade", "same"], {"grade": "same"}),
+    (["--grade", "similar"], {"grade": Kind.SIMILAR}),
     (["--exact"], {"exact": True}),
     (["--radius", "20"], {"radius": 20}),
     (["--similarity", "70", "--hash", "dhash"], {"similarity": 70, "hash": "dhash"}),
@@ -43,12 +64,114 @@ QUESTIONS: list[tuple[list[str], dict[str, Any]]] = [
 def test_duplicates_answers_as_the_command_with_the_same_options(
     catalog: Catalog, filled: Library, command: Command, words: list[str], options: dict[str, Any]
 ) -> None:
+    catalog.duplicates(**options)  # what is found out is told once, and remembered
     for pairs in (False, True):
         for paths in ([], [filled.path("0"), filled.path("copy of 0.bmp")]):
             answer = catalog.duplicates(*paths, **options, pairs=pairs)
             said = command("dupes", *paths, *words, "--json", *(["--pairs"] if pairs else []))
             assert as_json(structured.write_duplicates, answer) == said
     assert catalog.duplicates(**options).groups, "there is something to compare"
+
+
+CHOICES: list[tuple[list[str], dict[str, Any]]] = [
+    (["--against", "1"], {"against": "1"}),
+    (["--against", "1", "--against", "copy of 0.bmp"], {"against": iter(["1", "copy of 0.bmp"])}),
+    (["--across"], {"across": True}),
+    (["--min-size", "4kB"], {"min_size": "4kB"}),
+    (["--min-size", "9GB"], {"min_size": 9_000_000_000}),
+    (["--since", "1h"], {"since": "1h"}),
+    (["--since", "2100-01-01"], {"since": datetime(2100, 1, 1)}),
+    (["--exact", "--against", "1"], {"exact": True, "against": "1"}),
+]
+
+
+@pytest.mark.parametrize(("words", "options"), CHOICES, ids=str)
+def test_duplicates_chooses_among_photos_as_the_command_does(
+    catalog: Catalog, filled: Library, command: Command, words: list[str], options: dict[str, Any]
+) -> None:
+    if "against" in options:
+        given = options["against"]
+        paths = [filled.path(path) for path in ([given] if isinstance(given, str) else given)]
+        options = {**options, "against": paths[0] if isinstance(given, str) else iter(paths)}
+        words = [os.fsdecode(filled.path(w)) if not w.startswith("--") else w for w in words]
+    catalog.duplicates(exact="exact" in options)
+    answer = catalog.duplicates(filled.top, **options)
+    assert as_json(structured.write_duplicates, answer) == command(
+        "dupes", filled.top, *words, "--json"
+    )
+
+
+def groups_of(filled: Library, answer: Duplicates) -> list[tuple[bytes, set[bytes]]]:
+    """The name of the kept photo of each group, and those of the others."""
+
+    def name(photo: Photo) -> bytes:
+        return os.path.relpath(photo.path, os.fsencode(filled.top))
+
+    return [(name(g.keep), {name(match.photo) for match in g.matches}) for g in answer.groups]
+
+
+def test_what_one_has_already_is_kept_and_everything_else_is_compared_with_it(
+    catalog: Catalog, filled: Library
+) -> None:
+    folder = filled.path("1")
+    assert groups_of(filled, catalog.duplicates(against=folder)) == [
+        (b"1/another copy of 0.bmp", {b"0/0.bmp", b"copy of 0.bmp"}),
+        (b"1/1.bmp", {ODD_NAME}),
+    ]
+    several = catalog.duplicates(filled.path("0"), against=(folder, filled.path("copy of 0.bmp")))
+    ((kept, others),) = groups_of(filled, several)
+    assert (kept in (b"1/another copy of 0.bmp", b"copy of 0.bmp"), others) == (True, {b"0/0.bmp"})
+
+
+def test_only_photos_of_different_folders_are_compared_where_that_is_asked_for(
+    filled: Library,
+) -> None:
+    with Catalog(filled.catalog) as catalog:
+        catalog.index(filled.path("0"), filled.path("1"), filled.put("2/again.bmp", 1)[:-10])
+        assert len(catalog.duplicates().groups) == 2
+        assert {
+            frozenset([kept, *others])
+            for kept, others in groups_of(filled, catalog.duplicates(across=True))
+        } == {
+            frozenset([b"0/0.bmp", b"1/another copy of 0.bmp"]),
+            frozenset([b"1/1.bmp", b"2/again.bmp"]),
+        }
+        filled.put("2/and again.bmp", 7)
+        filled.put("2/once more.bmp", 7)
+        catalog.index()
+        assert len(catalog.duplicates().groups) == 3
+        assert len(catalog.duplicates(across=True).groups) == 2, "two of one folder are no group"
+
+
+def test_small_files_and_groups_without_anything_new_are_left_out(
+    catalog: Catalog, filled: Library
+) -> None:
+    size = os.path.getsize(filled.path("0/0.bmp"))
+    assert len(catalog.duplicates(min_size=size).groups) == 2
+    assert len(catalog.duplicates(min_size=size + 1).groups) == 0
+    now = datetime.now(tz=UTC)
+    assert len(catalog.duplicates(since=now - timedelta(hours=1)).groups) == 2
+    assert len(catalog.duplicates(since=now + timedelta(hours=1)).groups) == 0
+    assert len(list(catalog.duplicates(since="1h", pairs=True).pairs or ())) == 4
+    assert len(list(catalog.duplicates(since="2100-01-01", pairs=True).pairs or ())) == 0
+
+
+def test_a_grade_says_what_counts(catalog: Catalog, filled: Library) -> None:
+    """A JPEG of noise has other colours than what it was made of: they look alike."""
+    one, other = filled.path("0/0.bmp"), filled.path("0 as.jpg")
+    assert {group.kind for group in catalog.duplicates(grade="same").groups} == {Kind.IDENTICAL}
+    similar = catalog.duplicates(grade="similar").groups
+    assert {(group.kind, 1 + len(group.matches)) for group in similar} == {
+        (Kind.SIMILAR, 4),
+        (Kind.IDENTICAL, 2),
+    }
+    assert {match.kind for match in catalog.similar(one, grade="same").matches} == {Kind.IDENTICAL}
+    (*same, last) = catalog.similar(one).matches
+    assert {match.kind for match in same} == {Kind.IDENTICAL}
+    assert (last.photo.path, last.kind, last.rule) == (other, Kind.SIMILAR, Rule.COLOURS_DIFFER)
+    assert not catalog.explain(one, other).matched
+    assert not catalog.explain(one, other, grade="same").matched
+    assert catalog.explain(one, other, grade="similar").matched
 
 
 @pytest.mark.parametrize(
@@ -73,10 +196,11 @@ def test_similar_looks_further_than_duplicates_unless_it_is_told_how_far(
 ) -> None:
     image = Image.open(io.BytesIO(picture(0)))
     image.save(os.fsdecode(filled.path("../poor.jpg")), quality=10)
-    distances = {match.distance for match in catalog.similar(filled.path("../poor.jpg")).matches}
+    poor = filled.path("../poor.jpg")
+    distances = {match.distance for match in catalog.similar(poor, hash="phash").matches}
     assert distances
     assert all(DUPLICATES_RADIUS < distance <= SIMILAR_RADIUS for distance in distances)
-    assert not catalog.similar(filled.path("../poor.jpg"), radius=DUPLICATES_RADIUS).matches
+    assert not catalog.similar(poor, radius=DUPLICATES_RADIUS).matches
 
 
 @pytest.mark.parametrize(("words", "options"), QUESTIONS, ids=str)
@@ -299,6 +423,19 @@ def test_paths_are_str_bytes_or_path(
         (lambda c: c.duplicates(exact=True, similarity=90), "bytes"),
         (lambda c: c.duplicates(exact=True, hash="phash"), "bytes"),
         (lambda c: c.explain("x", "y", exact=True, no_verify=True), "bytes"),
+        (lambda c: c.duplicates(exact=True, grade="same"), "bytes"),
+        (lambda c: c.duplicates(grade="identical"), "same, similar"),
+        (lambda c: c.duplicates(grade="same", radius=3), "choose one"),
+        (lambda c: c.similar("x", grade="hash"), "same, similar"),
+        (lambda c: c.explain("x", "y", grade="same", no_verify=True), "choose one"),
+        (lambda c: c.duplicates(against="nowhere"), "not in the catalog"),
+        (lambda c: c.duplicates(against=[c.status().roots[0].path, ""]), "empty"),
+        (lambda c: c.duplicates(against=c.status().roots[0].path, across=True), "choose one"),
+        (lambda c: c.duplicates(across=True, radius=3), "do not go with hash"),
+        (lambda c: c.duplicates(min_size="big"), "a size is a number"),
+        (lambda c: c.duplicates(min_size=-1), "a size is a number"),
+        (lambda c: c.duplicates(min_size="1kB", no_verify=True), "do not go with hash"),
+        (lambda c: c.duplicates(since="yesterday"), "a date such as"),
         (lambda c: c.duplicates("nowhere"), "not in the catalog"),
     ],
 )
@@ -312,12 +449,18 @@ def test_a_request_that_makes_no_sense_is_a_usage_error_that_says_why(
 @pytest.mark.parametrize(
     ("options", "criteria"),
     [
-        ({}, Criteria(HashKind.PHASH, DUPLICATES_RADIUS, flat=False)),
-        ({"default_radius": 7}, Criteria(HashKind.PHASH, 7, flat=False)),
+        ({}, ONE_PICTURE),
+        ({"default_radius": 7}, ONE_PICTURE),
+        ({"default_grade": Kind.SIMILAR}, LOOKS_ALIKE),
+        ({"grade": "same", "default_grade": Kind.SIMILAR}, ONE_PICTURE),
+        ({"grade": "similar"}, LOOKS_ALIKE),
+        ({"kind": "phash"}, Criteria(HashKind.PHASH, DUPLICATES_RADIUS, flat=False)),
+        ({"kind": "dhash", "default_radius": 7}, Criteria(HashKind.DHASH, 7, flat=False)),
+        ({"no_verify": True}, Criteria(HashKind.PHASH, DUPLICATES_RADIUS, flat=True)),
         ({"kind": "dhash", "radius": 0}, Criteria(HashKind.DHASH, 0, flat=False)),
         ({"kind": HashKind.WHASH, "similarity": 90}, Criteria(HashKind.WHASH, 6, flat=False)),
         ({"radius": 64, "no_verify": True}, Criteria(HashKind.PHASH, 64, flat=True)),
-        ({"exact": True}, Criteria(HashKind.PHASH, None, flat=False)),
+        ({"exact": True}, Criteria(radius=None, grade=Kind.IDENTICAL)),
     ],
     ids=str,
 )

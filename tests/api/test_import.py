@@ -88,6 +88,7 @@ def _is_error(kind: object) -> bool:
 EVERY_METHOD = """
 import os
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import assert_type
 
@@ -125,8 +126,17 @@ with Catalog() as catalog, Catalog(b"my.db"), Catalog(Path("my.db")), imgcat.Cat
     assert_type([pair for pair in answer.pairs or ()], list[Pair])
     assert_type(catalog.duplicates(exact=True), Duplicates)
     assert_type(catalog.duplicates(similarity=90, no_verify=True), Duplicates)
+    assert_type(catalog.duplicates(against=b"a", grade=Kind.SIMILAR, min_size=5), Duplicates)
+    assert_type(catalog.duplicates(against=["a", b"b", Path("c")], since="7d"), Duplicates)
+    assert_type(catalog.duplicates(across=True, since=datetime.now(), min_size="1MB"), Duplicates)
+    assert_type(answer.stages, Stages | None)
+    assert_type(answer.groups[0].matches[0].rule, Rule | None)
+    assert_type(answer.groups[0].matches[0].lost, tuple[Side, ...])
     assert_type(catalog.similar("a", b"b", hash="dhash", radius=3, limit=None), Likeness)
+    assert_type(catalog.similar("a", grade="same"), Likeness)
     assert_type(catalog.explain("a", Path("b"), similarity=90.5), Explanation)
+    assert_type(catalog.explain("a", b"b", grade="similar").alignment, Alignment | None)
+    assert_type(catalog.explain("a", b"b").comparison, Comparison | None)
     assert_type(catalog.verify("a", sample=0.5, jobs=1, progress=heard), Verification)
     assert_type(catalog.status(), Status)
     assert_type(catalog.problems("a"), list[Problem])
@@ -145,6 +155,7 @@ catalog.Nonsense
 Catalog(1)
 Catalog().index(["a", "b"])
 Catalog().duplicates(hash=1)
+Catalog().duplicates(against=1)
 Catalog().verify(progress=lambda done: None)
 Catalog().status().nonsense
 """
@@ -162,7 +173,7 @@ def test_programs_are_checked_by_mypy_strict_against_the_real_types(
         (tmp_path / name).write_text(code)
     done = python("-m", "mypy", "--strict", "--cache-dir", "cache", *programs)
     lines = [line.split(": ")[0] for line in done.stdout.splitlines() if ": error: " in line]
-    wrong = [f"wrong.py:{number}" for number in (5, 6, 7, 8, 9, 10)]
+    wrong = [f"wrong.py:{number}" for number in range(5, 12)]
     assert lines == wrong, done.stdout + done.stderr
 
 

@@ -39,6 +39,9 @@ QUERIES = [
     ["dupes", "--print0"],
     ["dupes", "--print0", "--pairs"],
     ["dupes", "--hash", "whash", "--no-verify"],
+    ["dupes", "--grade", "similar"],
+    ["dupes", "--across"],
+    ["dupes", "--min-size", "1kB", "--since", "2w"],
     ["problems"],
     ["problems", "--print0"],
     ["status"],
@@ -65,7 +68,7 @@ def paths_in(value: object) -> list[str]:
     [
         (["status"], ["format", "catalog", "photos", "problems", "roots", "daemon"]),
         (["problems"], ["format", "problems"]),
-        (["dupes"], ["format", "fresh", "groups", "photos", "reclaimable"]),
+        (["dupes"], ["format", "fresh", "search", "groups", "photos", "reclaimable"]),
         (["dupes", "--pairs"], ["format", "fresh", "groups", "photos", "reclaimable", "pairs"]),
         (["dupes", "--exact"], ["format", "fresh", "groups", "photos", "reclaimable"]),
         (["similar", "folder 0/0000.png"], ["format", "query", "fresh", "matches"]),
@@ -135,9 +138,10 @@ def test_csv_has_a_header_and_a_row_for_each_photo(asked: Imgcat) -> None:
     in_json = asked.ask("dupes", "--json").json
     assert [row[2] for row in rows[1:]] == paths_in(in_json["groups"])
     pairs = list(csv.reader(io.StringIO(asked.ask("dupes", "--csv", "--pairs").text, newline="")))
-    assert pairs[0] == ["path", "path_b64", "other", "other_b64", "distance"]
+    assert pairs[0] == ["path", "path_b64", "other", "other_b64", "distance", "kind", "score"]
     found = asked.ask("dupes", "--json", "--pairs").json["pairs"]
-    assert [[row[0], row[2], int(row[4])] for row in pairs[1:]] == found
+    assert [[row[0], row[2], int(row[4]), row[5], float(row[6])] for row in pairs[1:]] == found
+    assert found
 
 
 def test_print0_gives_the_same_paths_each_ended_by_a_nul(asked: Imgcat, collection: Path) -> None:
@@ -337,6 +341,15 @@ def test_an_answer_that_nobody_can_get_is_a_failure(asked: Imgcat) -> None:
         ["dupes", "--exact", "--radius", "2"],
         ["dupes", "--exact", "--hash", "phash"],
         ["dupes", "--exact", "--no-verify"],
+        ["dupes", "--exact", "--grade", "same"],
+        ["dupes", "--grade", "identical"],
+        ["dupes", "--grade", "same", "--radius", "4"],
+        ["dupes", "--against", "not there"],
+        ["dupes", "--against", "folder 0", "--across"],
+        ["dupes", "--against", "folder 0", "--hash", "phash"],
+        ["dupes", "--min-size", "big"],
+        ["dupes", "--min-size", "1kB", "--no-verify"],
+        ["dupes", "--since", "yesterday"],
         ["dupes", "not there"],
         ["dupes", ""],
         ["dupes", "/"],
@@ -347,6 +360,8 @@ def test_an_answer_that_nobody_can_get_is_a_failure(asked: Imgcat) -> None:
         ["similar", ""],
         ["similar", "folder 0"],
         ["similar", "copy of 0.png", "--limit", "0"],
+        ["similar", "copy of 0.png", "--grade", "hash"],
+        ["similar", "copy of 0.png", "--grade", "same", "--radius", "4"],
         ["similar", "copy of 0.png", "not there"],
         ["similar", "copy of 0.png", "--json", "--print0"],
         ["forget"],

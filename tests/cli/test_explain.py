@@ -14,13 +14,75 @@ import pytest
 from commandline import Imgcat, one_line, picture, pictures, tree
 from PIL import Image
 
+from tests.imaging.edits import photo
+
 FIRST = "folder 0/0000.png"
+PLAIN = ["--radius", "4"]
+
+
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a picture, a copy that is smaller, cut on the left, and lies on its side."""
+    top = tmp_path_factory.mktemp("shot")
+    image = photo(1)
+    image.save(top / "shot.png")
+    width, height = image.size
+    window = image.crop((width // 10, 0, width, height)).resize((400, 320))
+    window.transpose(Image.Transpose.ROTATE_90).save(top / "copy.jpg", quality=85)
+    return top
+
+
+@pytest.fixture
+def compared_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked in this process compares files in it too: a new one for each takes a second."""
+    monkeypatch.setattr("catalog.matching.settle._alone", lambda function, item: function(item))
+
+
+def test_a_verified_match_is_told_from_where_it_lies_to_what_decided(
+    imgcat: Imgcat, shot: Path, compared_here: None
+) -> None:
+    done = imgcat("explain", "shot.png", "copy.jpg", cwd=shot)
+    assert (done.code, done.err) == (0, b"")
+    wanted = ["Bytes", "pHash", "turned: ", "Fits ", "10 % on the left", "turned left", "Score"]
+    wanted += ["Files", "\nMatch: compared closely, the files agree everywhere", "--exact"]
+    places = [done.text.index(word) for word in wanted]
+    assert places == sorted(places)
+    assert "Nothing verified" not in done.text
+    answer = imgcat.ask("explain", "copy.jpg", "shot.png", "--json", cwd=shot).json
+    assert (answer["matched"], answer["kind"], answer["decided_by"]) == (
+        *(True, "same"),
+        "pixels-agree",
+    )
+    assert (answer["alignment"]["window_of"], answer["alignment"]["orientation"]) == ("second", 8)
+    assert abs(answer["alignment"]["left"] - 0.1) < 0.01
+    assert answer["comparison"]["differing"] == 0
+
+
+def test_a_drawing_of_both_is_a_new_file_and_nothing_is_written_over(
+    imgcat: Imgcat, shot: Path, tmp_path: Path, compared_here: None
+) -> None:
+    drawn = tmp_path / "drawn.png"
+    words = ["explain", "shot.png", "copy.jpg", "--image", drawn, "--quiet"]
+    done = imgcat(*words, cwd=shot)
+    assert (done.code, done.err) == (0, b"")
+    with Image.open(drawn) as image:
+        assert image.format == "PNG"
+        assert image.width > 3 * image.height > 0, "three, side by side"
+    before = drawn.read_bytes()
+    again = imgcat.ask(*words, cwd=shot)
+    assert again.code == 2
+    assert "drawn.png is there already" in again.errors
+    assert drawn.read_bytes() == before
+    words[4] = tmp_path / "no folder" / "drawn.png"
+    away = imgcat.ask(*words, cwd=shot)
+    assert away.code == 1
+    assert "drawn.png cannot be written" in away.errors
 
 
 def test_the_answer_for_people_goes_from_the_two_pictures_to_what_would_change_it(
     asked: Imgcat, collection: Path
 ) -> None:
-    done = asked("explain", FIRST, "0 as.jpeg", cwd=collection)
+    done = asked("explain", FIRST, "0 as.jpeg", *PLAIN, cwd=collection)
     assert (done.code, done.err) == (0, b"")
     wanted = [str(collection / FIRST), "PNG", str(collection / "0 as.jpeg"), "JPEG", "Bytes"]
     wanted += ["pHash", "dHash", "aHash", "wHash", "\nMatch: pHash differs in", "--exact"]
@@ -31,20 +93,20 @@ def test_the_answer_for_people_goes_from_the_two_pictures_to_what_would_change_i
 
 def test_quiet_leaves_remarks_out(asked: Imgcat, collection: Path) -> None:
     for words in (["explain", "-q"], ["--quiet", "explain"]):
-        done = asked.ask(*words, FIRST, "0 as.jpeg", cwd=collection)
+        done = asked.ask(*words, FIRST, "0 as.jpeg", *PLAIN, cwd=collection)
         assert (done.code, done.err) == (0, b"")
         assert "Nothing verified" not in done.text
         assert "Match: " in done.text
 
 
 def test_what_would_change_the_outcome_does_so_when_its_options_are_given(
-    asked: Imgcat, collection: Path
+    asked: Imgcat, collection: Path, compared_here: None
 ) -> None:
     """And ``dupes`` with those options agrees."""
     known = ((FIRST, "0 as.jpeg"), (FIRST, "folder 1/0001.png"), (FIRST, "copy of 0.png"))
     tried = 0
     for names in known:
-        for given in ([], ["--exact"], ["--hash", "dhash", "--similarity", "60"]):
+        for given in ([], PLAIN, ["--exact"], ["--hash", "dhash", "--similarity", "60"]):
             answer = asked.ask("explain", *names, "--json", *given, cwd=collection).json
             assert answer["matched"] == paired(asked, collection, names, given)
             for change in answer["would_change"]:
@@ -71,7 +133,14 @@ def test_json_is_one_object_with_the_documented_fields(asked: Imgcat, collection
     assert (answer["first"]["standing"], answer["matched"]) == ("in-catalog", False)
     assert set(answer["distances"]) == {"phash", "dhash", "ahash", "whash"}
     assert (answer["hash"], answer["radius"], answer["no_verify"]) == ("phash", 4, False)
-    assert answer["decided_by"] == "beyond-radius"
+    assert (answer["grade"], answer["decided_by"]) == ("same", "nothing-alike")
+    assert {len(bits) for bits in answer["turned"].values()} == {8}
+    assert answer["alignment"]["found_by_hash"] is False
+    assert answer["comparison"] is None
+    plain = asked("explain", FIRST, "folder 1/0001.png", *PLAIN, "--json", cwd=collection).json
+    assert set(plain) == set(answer)
+    assert (plain["grade"], plain["decided_by"]) == ("hash", "beyond-radius")
+    assert (plain["hash"], plain["radius"], plain["no_verify"]) == ("phash", 4, False)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +169,14 @@ def test_options_mean_what_they_mean_to_dupes(
 def test_flat_pictures_are_told_apart_by_bytes_alone(imgcat: Imgcat, tmp_path: Path) -> None:
     for colour in ("white", "black"):
         Image.new("RGB", (64, 48), colour).save(tmp_path / f"{colour}.png")
-    done = imgcat("explain", tmp_path / "white.png", tmp_path / "black.png")
-    assert "No match: both are flat" in done.text
-    assert "with --no-verify they would match" in done.text
+    two = (tmp_path / "white.png", tmp_path / "black.png")
+    for words, change in (
+        ([], "with --radius 1 --no-verify they would match"),
+        (PLAIN, "with --no-verify they would match"),
+    ):
+        done = imgcat("explain", *two, *words)
+        assert "No match: both are flat" in done.text
+        assert change in done.text
 
 
 # -- without a catalog, and with one that is none ----------------------------------------------
@@ -128,7 +202,7 @@ def test_one_picture_of_the_catalog_and_one_from_elsewhere(
     asked: Imgcat, collection: Path, tmp_path: Path
 ) -> None:
     picture(tmp_path / "new.jpg", 0, form="JPEG")
-    done = asked("explain", tmp_path / "new.jpg", collection / FIRST, "--json")
+    done = asked("explain", tmp_path / "new.jpg", collection / FIRST, *PLAIN, "--json")
     assert done.json["first"]["standing"] == "not-in-catalog"
     assert done.json["first"]["read"] is True
     assert done.json["second"]["standing"] == "in-catalog"
@@ -169,6 +243,9 @@ def test_a_file_that_is_no_catalog_is_exit_5(tmp_path: Path, collection: Path) -
         [FIRST, FIRST, "--exact", "--similarity", "90"],
         [FIRST, FIRST, "--exact", "--hash", "phash"],
         [FIRST, FIRST, "--exact", "--no-verify"],
+        [FIRST, FIRST, "--exact", "--grade", "same"],
+        [FIRST, FIRST, "--grade", "identical"],
+        [FIRST, FIRST, "--grade", "same", "--radius", "4"],
         [FIRST, FIRST, "--radius", "4", "--similarity", "90"],
         [FIRST, FIRST, "--radius", "65"],
         [FIRST, FIRST, "--catalog", ""],

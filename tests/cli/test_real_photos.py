@@ -22,6 +22,7 @@ PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "photos"
 pytestmark = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the collection is not there")
 
 ORACLE_FOLDERS = ("kodak", "tool_tests")
+BROKEN = ("mit_jpegdecoder_crashtest", "mit_image_png")  # where most of the problems are
 CLOTHING = 150  # of the files in cc0_clothing
 SECONDS = 120.0  # for a whole index of all of them, on two cores
 
@@ -123,7 +124,7 @@ def test_full_decode_finds_exactly_the_pairs_that_a_plain_loop_of_imagehash_find
     comparable = {str(path) for path in well_defined}
     told: Pairs = {
         frozenset([one, other]): distance
-        for one, other, distance in done.json["pairs"]
+        for one, other, distance, *_ in done.json["pairs"]
         if one in comparable and other in comparable
     }
     oracle = plain_pairs(well_defined, function, radius)
@@ -184,16 +185,35 @@ def test_r8_what_could_not_be_read_matches_nothing(
     problems = set(imgcat.ask("problems", "--print0").out.split(b"\0")) - {b""}
     assert len(problems) > 50
     for words in (
-        ["dupes"],
+        # Verified where most of the broken ones are; all of them are for the soak below.
+        ["dupes", *(PHOTOS / name for name in BROKEN)],
+        ["dupes", "--grade", "similar", "--pairs", *(PHOTOS / name for name in BROKEN)],
         ["dupes", "--exact"],
         ["dupes", "--no-verify", "--radius", "10"],
         ["dupes", "--hash", "ahash", "--no-verify", "--radius", "6", "--pairs"],
-        # All with all, where most of the broken ones are.
-        ["dupes", "--no-verify", "--radius", "64", "--pairs", PHOTOS / "mit_jpegdecoder_crashtest"],
+        # All with all.
+        ["dupes", "--no-verify", "--radius", "64", "--pairs", PHOTOS / BROKEN[0]],
     ):
         named = set(imgcat.ask(*words, "--print0").out.split(b"\0"))
         assert named - {b""}
         assert named.isdisjoint(problems), words
+
+
+@pytest.mark.soak
+def test_all_that_looks_alike_is_settled_once_and_nothing_broken_is_in_it(
+    everything: tuple[Imgcat, Done, float],
+) -> None:
+    imgcat, _, _ = everything
+    first = imgcat("dupes", "--json", timeout=4 * SECONDS)
+    assert (first.code, first.err) == (0, b"")
+    assert first.json["search"]["compared"] > 500
+    again = imgcat("dupes", "--json")
+    assert again.json["search"]["searched"] == again.json["search"]["compared"] == 0
+    assert again.json["groups"] == first.json["groups"]
+    assert len(first.json["groups"]) > 100
+    named = set(imgcat.ask("dupes", "--print0").out.split(b"\0"))
+    assert named.isdisjoint(set(imgcat.ask("problems", "--print0").out.split(b"\0")) - {b""})
+    assert imgcat.nothing_is_left(1.0)
 
 
 def test_a_second_run_reads_nothing(everything: tuple[Imgcat, Done, float]) -> None:

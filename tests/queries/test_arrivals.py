@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from catalog.model import AlreadyThere, Kind
+from catalog.queries import arrivals
 from catalog.queries.arrivals import already_there
 from catalog.store import holders
-from tests.support import Library, picture
+from tests.search.pictures import natural
+from tests.support import Library
 
 GREY = Image.new("L", (48, 32), 128)
 
@@ -28,16 +30,22 @@ def arriving(library: Library, *names: str) -> list[AlreadyThere]:
         for path, content in library.rows("SELECT name, content FROM photo")
         if content is not None
     }
-    arrivals = [(library.path(name), ids[os.fsencode(name)]) for name in names]
-    return list(already_there(library.catalog, arrivals))
+    came = [(library.path(name), ids[os.fsencode(name)]) for name in names]
+    return list(already_there(library.catalog, came))
+
+
+def photo(form: str) -> bytes:
+    buffer = io.BytesIO()
+    natural(1).save(buffer, form)
+    return buffer.getvalue()
 
 
 @pytest.fixture
 def shelf(library: Library) -> Library:
-    library.put("old.bmp", 1)
+    library.put("old.bmp", photo("BMP"))
     library.put("blank.bmp", blank("BMP"))
-    library.put("copy.bmp", 1)
-    library.put("again.jpg", picture(1, "JPEG"))
+    library.put("copy.bmp", photo("BMP"))
+    library.put("again.jpg", photo("JPEG"))
     library.put("blank copy.bmp", blank("BMP"))
     library.put("blank.png", blank("PNG"))
     for number in range(10, 30):
@@ -47,17 +55,27 @@ def shelf(library: Library) -> Library:
     return library
 
 
-def test_equal_bytes_and_close_hashes_are_told(shelf: Library) -> None:
-    (one,), (other,) = shelf.rows(
-        "SELECT phash FROM photo JOIN content ON content.id = content "
-        "WHERE name IN (CAST('old.bmp' AS BLOB), CAST('again.jpg' AS BLOB)) ORDER BY name"
-    )
-    bits = ((one ^ other) & (2**64 - 1)).bit_count()
+def test_equal_bytes_and_the_same_picture_are_told(shelf: Library) -> None:
     old = shelf.path("old.bmp")
-    assert arriving(shelf, "copy.bmp", "11.bmp", "again.jpg") == [
-        AlreadyThere(shelf.path("copy.bmp"), old, Kind.IDENTICAL, 1.0),
-        AlreadyThere(shelf.path("again.jpg"), old, Kind.HASH, 1 - bits / 64),
+    told = arriving(shelf, "copy.bmp", "11.bmp", "again.jpg")
+    assert [(found.path, found.other, found.kind) for found in told] == [
+        (shelf.path("copy.bmp"), old, Kind.IDENTICAL),
+        (shelf.path("again.jpg"), old, Kind.SAME),
     ]
+    assert told[0].score == 1.0
+    assert told[1].score == pytest.approx(1, abs=0.01)
+
+
+def test_a_turned_and_cropped_copy_is_told_among_few(shelf: Library) -> None:
+    turned = natural(1).crop((8, 8, 152, 152)).transpose(Image.Transpose.ROTATE_90)
+    buffer = io.BytesIO()
+    turned.save(buffer, "PNG")
+    shelf.put("turned.png", buffer.getvalue())
+    shelf.rescan()
+    (told,) = arriving(shelf, "turned.png")
+    there = {shelf.path(name) for name in ("old.bmp", "copy.bmp", "again.jpg")}
+    assert told.other in there
+    assert told.kind is Kind.SAME
 
 
 def test_of_two_that_arrive_together_the_second_is_told(shelf: Library) -> None:
@@ -83,6 +101,7 @@ def test_another_name_of_one_file_was_not_there_before(shelf: Library) -> None:
 def test_those_that_are_like_nothing_are_not_asked_for_one_by_one(
     shelf: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(arrivals, "_FEW", 3)
     asked: list[list[int]] = []
     real = holders.of_contents
 

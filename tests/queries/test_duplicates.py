@@ -6,22 +6,26 @@ import itertools
 import os
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import catalog.queries.duplicates as module
 from catalog import keeping
 from catalog.errors import UsageError
 from catalog.model import Duplicates, HashKind, Kind, Photo
-from catalog.queries.criteria import Criteria
+from catalog.queries import duplicates as by_hash
+from catalog.queries import verified
+from catalog.queries.criteria import LOOKS_ALIKE, ONE_PICTURE, Criteria
 from catalog.queries.duplicates import duplicates
 from catalog.store import contents, folders, photos
 from catalog.store.database import open_for_reading, open_for_writing
 from tests.support import FakeMounts, Library, Values, fingerprint, members, picture, stamp_of
 
 KINDS = [HashKind.PHASH, HashKind.DHASH, HashKind.AHASH]
+EXACT = Criteria(radius=None, grade=Kind.IDENTICAL)
+SIGNATURE = fingerprint(0).signature  # of contents that show one picture
 
 
 class Fiction:
@@ -42,12 +46,12 @@ class Fiction:
             folders.add_root(writer, self.folder, {})
             self.sub = folders.add_folder(writer, self.folder, b"sub", identity, 77)
 
-    def fill(self, holdings: list[tuple[int, Values, int]]) -> None:
-        """Contents with their values, and how many files hold each."""
+    def fill(self, holdings: list[tuple[int, Values, int]], **fields: object) -> None:
+        """Contents with their values, and how many files hold each; ``fields`` are those of all."""
         files = 0
         with self.database.writing() as writer:
             for number, values, copies in holdings:
-                content = contents.save(writer, fingerprint(number, values))
+                content = contents.save(writer, fingerprint(number, values, **fields))
                 for _ in range(copies):
                     files += 1
                     folder = self.sub if files % 3 == 0 else self.folder
@@ -105,6 +109,9 @@ def test_pairs_and_groups_are_those_of_brute_force(
         with fiction.database as database:
             fiction.fill(data.draw(st.permutations(holdings)))
             criteria = Criteria(kind, radius, flat)
+            if radius is None:
+                grade = data.draw(st.sampled_from([Kind.HASH, Kind.IDENTICAL]))
+                criteria = Criteria(kind, radius, flat, grade)
             expected = brute_force(fiction, criteria)
             answer = duplicates(database, criteria=criteria, pairs=True)
             assert answer.pairs is not None
@@ -140,7 +147,7 @@ def are_stars_over(answer: Duplicates, edges: dict[frozenset[bytes], int]) -> No
 
 
 def test_an_empty_catalog_has_no_duplicates(fiction: Fiction) -> None:
-    for criteria in (Criteria(), Criteria(radius=None), Criteria(HashKind.WHASH)):
+    for criteria in (ONE_PICTURE, LOOKS_ALIKE, EXACT, Criteria(), Criteria(HashKind.WHASH)):
         answer = duplicates(fiction.database, criteria=criteria, pairs=True)
         assert list(answer.groups) == []
         assert (answer.photos, answer.reclaimable) == (0, 0)
@@ -148,16 +155,19 @@ def test_an_empty_catalog_has_no_duplicates(fiction: Fiction) -> None:
 
 
 def test_exact_asks_for_equal_bytes_only(fiction: Fiction) -> None:
-    fiction.fill([(1, Values(phash=7), 2), (2, Values(phash=7), 1)])
-    assert len(duplicates(fiction.database).groups[0].matches) == 2
-    (group,) = duplicates(fiction.database, criteria=Criteria(radius=None)).groups
-    assert [match.kind for match in group.matches] == [Kind.IDENTICAL]
+    fiction.fill([(1, Values(phash=7), 2), (2, Values(phash=7), 1)], signature=SIGNATURE)
+    for criteria in (ONE_PICTURE, LOOKS_ALIKE, Criteria()):
+        assert len(duplicates(fiction.database, criteria=criteria).groups[0].matches) == 2
+    for criteria in (EXACT, Criteria(radius=None)):
+        (group,) = duplicates(fiction.database, criteria=criteria).groups
+        assert [match.kind for match in group.matches] == [Kind.IDENTICAL]
 
 
 def test_r8_flat_pictures_match_by_their_bytes_alone_unless_asked(fiction: Fiction) -> None:
     fiction.fill([(1, Values(flat=True), 2), (2, Values(flat=True), 1), (3, Values(), 1)])
-    (group,) = duplicates(fiction.database).groups
-    assert len(members(group)) == 2
+    for criteria in (ONE_PICTURE, LOOKS_ALIKE, Criteria()):
+        (group,) = duplicates(fiction.database, criteria=criteria).groups
+        assert len(members(group)) == 2
     (group,) = duplicates(fiction.database, criteria=Criteria(flat=True)).groups
     assert len(members(group)) == 4
 
@@ -175,8 +185,8 @@ def test_r8_what_could_not_be_read_is_in_no_group(library: Library) -> None:
     summary = library.index()
     assert summary.failed == 60
     assert len([one for one in library.known().values() if isinstance(one, bytes)]) == 30
-    for kind in HashKind:
-        assert library.dupes(criteria=Criteria(kind)).groups == ()
+    for criteria in (ONE_PICTURE, LOOKS_ALIKE, *map(Criteria, HashKind)):
+        assert library.dupes(criteria=criteria).groups == ()
 
 
 def test_a_wavelet_hash_is_made_when_it_is_asked_for(library: Library) -> None:
@@ -265,12 +275,18 @@ def forget_all(fiction: Fiction) -> None:
 
 
 HOLDINGS_OF_FIVE = [(1, Values(phash=1), 2), (2, Values(phash=3), 2), (3, Values(phash=0), 1)]
+either_search = pytest.mark.parametrize(
+    ("criteria", "module"),
+    [(ONE_PICTURE, verified), (Criteria(), by_hash)],
+    ids=["verified", "hash"],
+)
 
 
+@either_search
 def test_a_search_never_makes_a_writer_wait_and_leaves_out_what_went_meanwhile(
-    fiction: Fiction, monkeypatch: pytest.MonkeyPatch
+    fiction: Fiction, monkeypatch: pytest.MonkeyPatch, criteria: Criteria, module: ModuleType
 ) -> None:
-    fiction.fill(HOLDINGS_OF_FIVE)
+    fiction.fill(HOLDINGS_OF_FIVE, signature=SIGNATURE)
     real = module._files
 
     def meanwhile(*arguments: object) -> object:
@@ -280,15 +296,18 @@ def test_a_search_never_makes_a_writer_wait_and_leaves_out_what_went_meanwhile(
     monkeypatch.setattr(module, "_files", meanwhile)
     begun = time.monotonic()
     with open_for_reading(fiction.database.path) as reading:
-        answer = duplicates(reading, pairs=True)
+        answer = duplicates(reading, criteria=criteria, pairs=True)
         assert (answer.photos, list(answer.groups), list(answer.pairs or ())) == (0, [], [])
     assert time.monotonic() - begun < 5, "the writer must not wait for the reader to end"
 
 
-def test_photos_that_went_after_the_search_are_not_shown(fiction: Fiction) -> None:
-    fiction.fill(HOLDINGS_OF_FIVE)
+@either_search
+def test_photos_that_went_after_the_search_are_not_shown(
+    fiction: Fiction, criteria: Criteria, module: ModuleType
+) -> None:
+    fiction.fill(HOLDINGS_OF_FIVE, signature=SIGNATURE)
     with open_for_reading(fiction.database.path) as reading:
-        answer = duplicates(reading, pairs=True)
+        answer = duplicates(reading, criteria=criteria, pairs=True)
         assert answer.photos == 5
         assert len(answer.groups[0].matches) == 4
         pairs = iter(answer.pairs or ())

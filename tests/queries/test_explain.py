@@ -29,23 +29,28 @@ from catalog.model import (
     Setting,
     Standing,
 )
-from catalog.queries.criteria import Criteria
+from catalog.queries.criteria import LOOKS_ALIKE, ONE_PICTURE, Criteria
 from catalog.queries.duplicates import duplicates
 from catalog.queries.explain import explain
 from catalog.queries.picture import pictures_at
 from catalog.store import contents, folders, photos
 from catalog.store.database import open_for_reading, open_for_writing
 from catalog.workers.pool import Lost
-from tests.support import FakeMounts, Library, Values, fingerprint, picture, stamp_of
+from tests.search.pictures import natural
+from tests.search.pictures import signature as natural_signature
+from tests.support import FakeMounts, Library, Reader, Values, fingerprint, picture, stamp_of
+
+EXACT = Criteria(radius=None, grade=Kind.IDENTICAL)
 
 # -- held against the real search --------------------------------------------------------------
 
 # Few bits that vary, so that all distances from 0 to 8 are common.
 BITS = st.integers(0, 2**64 - 1).map(lambda bits: bits & 0x8000_0000_0101_010F)
 VALUES = st.builds(Values, BITS, BITS, BITS, st.booleans())
-CRITERIA = st.builds(Criteria, st.sampled_from(HashKind), st.none() | st.integers(0, 12)) | (
+PLAIN = st.builds(Criteria, st.sampled_from(HashKind), st.none() | st.integers(0, 12)) | (
     st.builds(Criteria, st.sampled_from(HashKind), st.integers(0, 12), st.booleans())
 )
+CRITERIA = PLAIN | st.sampled_from([ONE_PICTURE, LOOKS_ALIKE, EXACT])
 NAMES = (b"one.jpg", b"other.jpg")
 
 
@@ -56,6 +61,12 @@ def signature(patches: list[int]) -> bytes:
         row, column = divmod(patch, 4)
         pixels[row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] = 250
     return pixels.tobytes()
+
+
+def roughened(pixels: bytes, levels: int) -> bytes:
+    """The same picture with noise of so many levels in it."""
+    noise = np.random.default_rng(1).integers(0, levels, len(pixels)).astype(np.uint8)
+    return (np.frombuffer(pixels, np.uint8) ^ noise).tobytes()
 
 
 FINGERPRINTS = st.builds(
@@ -94,7 +105,7 @@ class Two:
 
     def match(self, criteria: Criteria | Setting) -> tuple[Kind, int] | None:
         """How ``duplicates`` matches the two, and at which distance; None where it does not."""
-        criteria = Criteria(criteria.hash, criteria.radius, criteria.flat)
+        criteria = Criteria(criteria.hash, criteria.radius, criteria.flat, criteria.grade)
         answer = duplicates(self.database, criteria=criteria, pairs=True)
         pairs = list(answer.pairs or ())
         assert len(pairs) == len(answer.groups) <= 1
@@ -105,7 +116,7 @@ class Two:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Two]:
+def two(tmp_path: Path, compared_here: Reader) -> Iterator[Two]:
     made = Two(tmp_path)
     with made.database:
         yield made
@@ -114,8 +125,11 @@ def two(tmp_path: Path) -> Iterator[Two]:
 def test_what_is_said_of_two_is_what_duplicates_does_with_them(two: Two) -> None:
     seen: set[Rule] = set()
 
+    numbers = itertools.count(1)
     plain, far = (Values(), signature([])), (Values(2**64 - 1), signature([]))
-    flat = (Values(flat=True), signature([]))
+    flat, noise = (Values(flat=True), signature([])), (Values(), fingerprint(1).signature)
+    scene = (Values(), natural_signature(natural(2)).tobytes())
+    rough, rougher = ((Values(), roughened(scene[1], levels)) for levels in (32, 56))
 
     @hypothesis_settings(max_examples=80, deadline=None)
     @given(FINGERPRINTS, FINGERPRINTS, st.booleans(), CRITERIA)
@@ -124,11 +138,20 @@ def test_what_is_said_of_two_is_what_duplicates_does_with_them(two: Two) -> None
     @example(plain, far, False, Criteria())
     @example(plain, flat, False, Criteria())
     @example(plain, plain, False, Criteria(radius=None))
+    @example(plain, plain, False, EXACT)
+    @example(noise, noise, False, ONE_PICTURE)
+    @example(plain, plain, False, ONE_PICTURE)
+    @example(plain, noise, False, ONE_PICTURE)
+    @example(scene, rough, False, ONE_PICTURE)
+    @example(scene, rough, False, LOOKS_ALIKE)
+    @example(scene, rough, False, EXACT)
+    @example(scene, rougher, False, ONE_PICTURE)
+    @example(scene, rougher, False, LOOKS_ALIKE)
     def compare(
         one: tuple[Values, bytes], other: tuple[Values, bytes], equal: bool, criteria: Criteria
     ) -> None:
-        first = fingerprint(1, one[0], signature=one[1])
-        second = first if equal else fingerprint(2, other[0], signature=other[1])
+        first = fingerprint(next(numbers), one[0], signature=one[1])
+        second = first if equal else fingerprint(next(numbers), other[0], signature=other[1])
         two.hold(first, second)
         answer = two.explain(criteria)
         found = two.match(criteria)
@@ -143,7 +166,10 @@ def test_what_is_said_of_two_is_what_duplicates_does_with_them(two: Two) -> None
         seen.add(answer.decided_by)
 
     compare()
-    assert seen == set(Rule) - {Rule.ONE_PATH}, "the comparison means something"
+    told_by_hashes = {Rule.IDENTICAL_BYTES, Rule.EXACT_ONLY, Rule.FLAT}
+    told_by_hashes |= {Rule.WITHIN_RADIUS, Rule.BEYOND_RADIUS}
+    told_by_signatures = {Rule.NOTHING_ALIKE, Rule.LOOKS_ALIKE, Rule.SIGNATURES_AGREE}
+    assert seen == told_by_hashes | told_by_signatures | {Rule.NOT_COMPARED}, "it means something"
 
 
 ALL_APART = Values(phash=0b111, dhash=0b1, ahash=0b11111)
@@ -245,7 +271,7 @@ def test_distances_are_those_of_imagehash_on_the_same_pixels(library: Library) -
     library.index(recipe=Recipe.FULL)
     seen = set()
     for one, other in itertools.combinations(names, 2):
-        answer = ask(library, one, other)
+        answer = ask(library, one, other, Criteria())
         with Image.open(library.path(one)) as first, Image.open(library.path(other)) as second:
             expected = {
                 HashKind.PHASH: imagehash.phash(first) - imagehash.phash(second),
@@ -428,10 +454,10 @@ def test_hashes_of_another_recipe_are_those_that_dupes_compares(shelf: Library) 
     with open_for_writing(shelf.catalog) as database, database.writing() as writer:
         writer.run("UPDATE content SET recipe = 'made-up-0', phash = 3 WHERE flat = 0")
         writer.run("UPDATE photo SET again = 1")
-    answer = ask(shelf, "a.bmp", "b.bmp")
+    answer = ask(shelf, "a.bmp", "b.bmp", Criteria())
     assert (answer.first.recipe, answer.first.phash) == ("made-up-0", 3)
     assert answer.matched
-    assert len(shelf.dupes().groups) == 1
+    assert len(shelf.dupes(criteria=Criteria()).groups) == 1
 
 
 def test_one_that_is_gone_is_what_dupes_still_shows(shelf: Library) -> None:
@@ -554,7 +580,7 @@ def test_one_path_is_not_compared_with_itself_by_whatever_name(shelf: Library) -
     os.symlink(shelf.path("a.bmp"), shelf.path("../pointer.bmp"))
     os.symlink(shelf.path("."), shelf.path("../folder"))
     for other in ("a.bmp", "sub/../a.bmp", "../pointer.bmp", "../folder/a.bmp"):
-        for criteria in (Criteria(), Criteria(radius=None), Criteria(radius=64, flat=True)):
+        for criteria in (ONE_PICTURE, LOOKS_ALIKE, EXACT, Criteria(radius=64, flat=True)):
             answer = ask(shelf, "a.bmp", other, criteria)
             assert (answer.decided_by, answer.matched) == (Rule.ONE_PATH, False)
             assert (answer.same_file, answer.would_change) == (True, ())
@@ -595,4 +621,16 @@ def test_kinds_are_those_of_dupes() -> None:
     assert {rule: rule.kind for rule in Rule if rule.kind} == {
         Rule.IDENTICAL_BYTES: Kind.IDENTICAL,
         Rule.WITHIN_RADIUS: Kind.HASH,
+        Rule.SIGNATURES_AGREE: Kind.SAME,
+        Rule.PIXELS_AGREE: Kind.SAME,
+        Rule.ALL_BUT_A_STAMP: Kind.SAME,
+        Rule.LOOKS_ALIKE: Kind.SIMILAR,
+        Rule.SEVERAL_FRAMES: Kind.SIMILAR,
+        Rule.RAW_AND_PICTURE: Kind.SIMILAR,
+        Rule.TAKEN_APART: Kind.SIMILAR,
+        Rule.PARTS_DIFFER: Kind.SIMILAR,
+        Rule.COLOURS_DIFFER: Kind.SIMILAR,
+        Rule.TOO_LITTLE_DETAIL: Kind.SIMILAR,
+        Rule.NOT_COMPARED: Kind.SIMILAR,
+        Rule.UNDECIDED: Kind.SIMILAR,
     }

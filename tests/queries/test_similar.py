@@ -132,7 +132,7 @@ def test_a_flat_picture_finds_its_own_bytes_only_and_says_so(library: Library) -
     assert not answer.flat
 
 
-def test_exact_asks_for_equal_bytes_only(shelf: Library) -> None:
+def test_a_radius_of_none_asks_for_equal_bytes_only(shelf: Library) -> None:
     shelf.put("../elsewhere.bmp", 3)
     answer = ask(shelf, "../elsewhere.bmp", criteria=Criteria(radius=None))
     assert names(shelf, answer) == [b"c.bmp"]

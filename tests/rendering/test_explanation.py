@@ -11,13 +11,47 @@ from typing import Any
 import pytest
 
 from catalog.escaping import UNSAFE
-from catalog.model import Explanation, HashKind, Picture, Rule, Setting, Standing
+from catalog.model import (
+    Alignment,
+    Comparison,
+    Explanation,
+    HashKind,
+    Kind,
+    Picture,
+    Rule,
+    Setting,
+    Standing,
+)
 from catalog.rendering import structured
 from catalog.rendering.explanation import options, write_explanation
 from catalog.rendering.look import Look
 from catalog.search.hamming import radius_of_similarity
 
 DEFAULT = Setting(HashKind.PHASH, 4, False)
+VERIFIED = Setting(HashKind.PHASH, 4, False, Kind.SAME)
+LOOKS_ALIKE = replace(VERIFIED, grade=Kind.SIMILAR)
+EXACT = Setting(HashKind.PHASH, None, False, Kind.IDENTICAL)
+ALIGNED = Alignment(
+    score=0.98765,
+    in_first=True,
+    edges=(0.031, 1.0, 0.0, 0.875),
+    orientation=6,
+    gain=0.98765,
+    contrast=45.678,
+    residual=1.2345,
+    found=True,
+)
+COMPARED = Comparison(
+    textured=200,
+    residual=0.12345,
+    differing=0.0312,
+    moved=0.054,
+    recoloured=0.0,
+    clusters=3,
+    margin=True,
+    painted=0.98765,
+    noise=1.2345,
+)
 
 
 def a_picture(path: bytes = b"/photos/a.jpg", **fields: Any) -> Picture:
@@ -98,6 +132,44 @@ def test_the_whole_of_an_answer():
     )
 
 
+def test_where_the_second_lies_in_the_first_and_what_a_closer_look_found_is_told():
+    turned = {HashKind.PHASH: (12, 30, 31, 32, 33, 2, 35, 36)}
+    answer = an_answer(
+        Rule.ALL_BUT_A_STAMP,
+        asked=VERIFIED,
+        turned=turned,
+        alignment=ALIGNED,
+        comparison=COMPARED,
+        would_change=(EXACT,),
+    )
+    _, _, said = shown(answer).partition("Bytes")
+    assert said == (
+        "   different\n"
+        "pHash   12 bits    81.2 %   turned: 30 31 32 33  2 35 36\n"
+        "dHash   5 bits     92.1 %\n"
+        "aHash   1 bit      98.4 %\n"
+        "wHash   0 bits    100.0 %\n"
+        "Fits    the whole of the first without 3 % on the left, 12 % at the bottom, "
+        "the second turned left\n"
+        "Score   0.9877; the greys are off by 1.2 of 255, where they vary by 46\n"
+        "Files   200 of 256 blocks have texture; 3.1% of all differ (3 places), 5.4% moved, "
+        "0.0% have other colours\n"
+        "\n"
+        "Match: compared closely, the files agree but for one colour laid over a part of it: "
+        "one picture, stamped.\n"
+        "  with --exact they would not match\n"
+    ).replace("the whole of the first without", "the first without")
+
+
+def test_two_that_no_hash_leads_to_are_told_so():
+    lost = replace(ALIGNED, found=False, in_first=False, edges=(0, 1, 0, 1), orientation=1)
+    said = shown(an_answer(Rule.NOTHING_ALIKE, asked=VERIFIED, alignment=lost))
+    assert "\nFits    the whole of the second\n" in said
+    assert "\n        no hash of a window leads from one to the other\n" in said
+    assert "Files" not in said
+    assert "No match: no window of one looks like the other.\n" in said
+
+
 def test_remarks_can_be_left_out():
     answer = an_answer(Rule.WITHIN_RADIUS, would_change=(replace(DEFAULT, radius=None),))
     quiet, whole = shown(answer, remarks=False), shown(answer)
@@ -162,10 +234,65 @@ FLAT = a_picture(b"/flat", flat=True)
             {},
             "No match: both lead to one path, and a file is not compared with itself.",
         ),
+        (
+            *(Rule.NOTHING_ALIKE, {"asked": LOOKS_ALIKE}),
+            "No match: no window of one looks like the other.",
+        ),
+        (
+            *(Rule.LOOKS_ALIKE, {"asked": LOOKS_ALIKE}),
+            "Match: they look alike, but not enough for one picture.",
+        ),
+        (
+            *(Rule.LOOKS_ALIKE, {"asked": VERIFIED}),
+            "No match: they look alike, but not enough for one picture.",
+        ),
+        (
+            *(Rule.PIXELS_AGREE, {"asked": VERIFIED}),
+            "Match: compared closely, the files agree everywhere: one picture.",
+        ),
+        (
+            *(Rule.PARTS_DIFFER, {"asked": VERIFIED}),
+            "No match: compared closely, parts of the files differ: another shot, or "
+            "another thing.",
+        ),
+        (
+            *(Rule.NOT_COMPARED, {"asked": VERIFIED, "not_compared": "no such file"}),
+            "No match: only the files can tell, and one could not be read (no such file).",
+        ),
     ],
 )
 def test_the_rule_that_decided_is_said_in_words(rule: Rule, fields: dict[str, Any], line: str):
     assert decided(rule, **fields) == line
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_every_rule_has_words(rule: Rule):
+    assert decided(rule, asked=LOOKS_ALIKE).endswith(".")
+    assert ("Match" in decided(rule, asked=replace(DEFAULT))) == (rule.kind is not None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "setting", "line"),
+    [
+        (Rule.PARTS_DIFFER, VERIFIED, LOOKS_ALIKE, "with --grade similar they would match"),
+        (Rule.PARTS_DIFFER, VERIFIED, DEFAULT, "with --radius 4 they would match"),
+        (
+            *(Rule.FLAT, VERIFIED, replace(DEFAULT, radius=9, flat=True)),
+            "with --radius 9 --no-verify they would match",
+        ),
+        (Rule.PIXELS_AGREE, VERIFIED, EXACT, "with --exact they would not match"),
+        (Rule.EXACT_ONLY, EXACT, VERIFIED, "without --exact they would match"),
+        (
+            *(Rule.EXACT_ONLY, EXACT, replace(DEFAULT, radius=3)),
+            "with --radius 3 instead of --exact they would match",
+        ),
+    ],
+)
+def test_what_would_change_a_verified_outcome_is_told(
+    rule: Rule, asked: Setting, setting: Setting, line: str
+):
+    answer = an_answer(rule, asked=asked, would_change=(setting,))
+    assert f"  {line}\n" in shown(answer)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +348,9 @@ def test_what_would_change_the_outcome_is_told_by_its_difference_from_what_was_a
         (DEFAULT, ["--hash", "phash", "--radius", "4"]),
         (Setting(HashKind.WHASH, 0, True), ["--hash", "whash", "--radius", "0", "--no-verify"]),
         (Setting(HashKind.PHASH, None, False), ["--exact"]),
+        (EXACT, ["--exact"]),
+        (VERIFIED, ["--grade", "same"]),
+        (LOOKS_ALIKE, ["--grade", "similar"]),
     ],
 )
 def test_options_are_those_that_dupes_takes(setting: Setting, words: list[str]):
@@ -362,6 +492,7 @@ def test_json_has_the_fields_of_the_interface():
     assert list(whole) == [
         *("format", "first", "second", "identical", "same_file", "distances", "matched", "kind"),
         *("hash", "radius", "no_verify", "decided_by", "explanation", "would_change", "notes"),
+        *("grade", "turned", "alignment", "comparison", "not_compared"),
     ]
     assert whole["second"] == {
         "path": "/b",
@@ -387,6 +518,45 @@ def test_json_has_the_fields_of_the_interface():
     assert (whole["hash"], whole["radius"], whole["no_verify"]) == ("phash", 4, False)
     assert whole["decided_by"] == "beyond-radius"
     assert whole["explanation"] == "pHash differs in 12 bits; the radius is 4"
+    assert whole["grade"] == "hash"
+    assert (whole["turned"], whole["not_compared"]) == ({}, "")
+    assert (whole["alignment"], whole["comparison"]) == (None, None)
+
+
+def test_json_has_all_that_was_found_out_about_two():
+    turned = {HashKind.PHASH: (12, 30, 31, 32, 33, 2, 35, 36)}
+    answer = an_answer(
+        Rule.PARTS_DIFFER, asked=VERIFIED, turned=turned, alignment=ALIGNED, comparison=COMPARED
+    )
+    whole = structured.explanation(answer)
+    assert whole["grade"] == "same"
+    assert whole["turned"] == {"phash": [12, 30, 31, 32, 33, 2, 35, 36]}
+    assert whole["alignment"] == {
+        "score": 0.9877,
+        "window_of": "first",
+        "left": 0.031,
+        "right": 1.0,
+        "top": 0.0,
+        "bottom": 0.875,
+        "orientation": 6,
+        "gain": 0.988,
+        "contrast": 45.68,
+        "residual": 1.23,
+        "found_by_hash": True,
+    }
+    assert whole["comparison"] == {
+        "textured": 200,
+        "residual": 0.1235,
+        "differing": 0.0312,
+        "moved": 0.054,
+        "recoloured": 0.0,
+        "clusters": 3,
+        "at_the_edge": True,
+        "painted": 0.9877,
+        "noise": 1.23,
+    }
+    away = an_answer(Rule.NOT_COMPARED, asked=VERIFIED, not_compared="no such file")
+    assert structured.explanation(away)["not_compared"] == "no such file"
 
 
 @pytest.mark.parametrize(
@@ -398,6 +568,18 @@ def test_json_has_the_fields_of_the_interface():
         ("flat", False, None),
         ("within-radius", True, "hash"),
         ("beyond-radius", False, None),
+        ("nothing-alike", False, None),
+        ("looks-alike", True, "similar"),
+        ("several-frames", True, "similar"),
+        ("raw-and-picture", True, "similar"),
+        ("taken-apart", True, "similar"),
+        ("signatures-agree", True, "same"),
+        ("pixels-agree", True, "same"),
+        ("all-but-a-stamp", True, "same"),
+        ("parts-differ", True, "similar"),
+        ("colours-differ", True, "similar"),
+        ("too-little-detail", True, "similar"),
+        ("not-compared", True, "similar"),
     ],
 )
 def test_the_words_for_programs_are_stable(rule: str, matched: bool, kind: str | None):

@@ -21,6 +21,9 @@ from catalog.model import (
     Reason,
     Recipe,
     RootState,
+    Rule,
+    Side,
+    Stages,
     Status,
     Summary,
 )
@@ -44,7 +47,7 @@ def test_a_group_says_what_the_interface_promises(two_groups):
     whole = json.loads(streamed(two_groups))
 
     assert list(whole) == [
-        *("format", "fresh", "last_scan", "offline"),
+        *("format", "fresh", "last_scan", "offline", "search"),
         *("groups", "photos", "reclaimable"),
     ]
     assert (whole["format"], whole["fresh"]) == (1, False)
@@ -73,7 +76,44 @@ def test_a_group_says_what_the_interface_promises(two_groups):
         "score": 0.9877,
         "orientation": 1,
         "same_file": False,
+        "rule": None,
+        "lost": {},
+        "more": {},
         "keep": False,
+    }
+
+
+def test_a_verified_match_says_what_decided_and_what_is_not_on_both(photo):
+    match = Match(
+        photo(b"/b"),
+        *(Kind.SAME, 9, 0.98765, 6),
+        rule=Rule.PIXELS_AGREE,
+        lost=(Side("left", 0.0312),),
+        more=(Side("top", 0.125), Side("bottom", 0.02)),
+    )
+    whole = json.loads(streamed(Duplicates((Group(photo(b"/a"), "older", (match,)),))))
+    kept, other = whole["groups"][0]["photos"]
+    assert (kept["rule"], kept["lost"], kept["more"]) == (None, {}, {})
+    assert (other["kind"], other["score"], other["orientation"]) == ("same", 0.9877, 6)
+    assert other["rule"] == "pixels-agree"
+    assert (other["lost"], other["more"]) == ({"left": 0.031}, {"top": 0.125, "bottom": 0.02})
+
+
+def test_what_was_left_after_each_step_is_told_where_something_was_verified(two_groups):
+    assert json.loads(streamed(two_groups))["search"] is None
+    stages = Stages(7, 10, 60, 50, 40, 30, 20, 15, 5, searching=1.23456, settling=0.5)
+    assert json.loads(streamed(replace(two_groups, stages=stages)))["search"] == {
+        "searched": 7,
+        "contents": 10,
+        "by_hash": 60,
+        "by_frequencies": 50,
+        "aligned": 40,
+        "alike": 30,
+        "undecided": 20,
+        "compared": 15,
+        "not_compared": 5,
+        "searching": 1.235,
+        "settling": 0.5,
     }
 
 
@@ -98,6 +138,7 @@ def test_the_stream_says_the_same_as_the_object(two_groups, photo):
         Duplicates(()),
         Duplicates((), pairs=[]),
         replace(two_groups, pairs=[pair, pair], fresh=True),
+        replace(two_groups, stages=Stages(searched=3)),
     ):
         assert json.loads(streamed(answer)) == structured.duplicates(answer)
         assert streamed(answer).endswith("}\n")
@@ -108,12 +149,14 @@ def test_pairs_are_strings_where_strings_can_carry_the_path(photo):
         Pair(photo(b"/a"), photo(b"/b\xff"), 3),
         Pair(photo(b"/blank", flat=True), photo(b"/a"), 0),
         Pair(photo(b"/blank", flat=True), photo(b"/c"), 1),
+        Pair(photo(b"/a"), photo(b"/c"), 9, Kind.SAME, 0.98765),
     ]
     whole = json.loads(streamed(Duplicates((), pairs=iter(pairs))))
     assert whole["pairs"] == [
-        ["/a", {"path": "/b\\xff", "path_b64": "L2L/"}, 3],
-        ["/blank", "/a", 0],
-        ["/blank", "/c", 1],
+        ["/a", {"path": "/b\\xff", "path_b64": "L2L/"}, 3, "hash", None],
+        ["/blank", "/a", 0, "hash", None],
+        ["/blank", "/c", 1, "hash", None],
+        ["/a", "/c", 9, "same", 0.9877],
     ]
     assert whole["flat"] == ["/blank"]
 

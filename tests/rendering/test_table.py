@@ -8,7 +8,7 @@ import io
 
 import pytest
 
-from catalog.model import Group, Kind, Match, Pair
+from catalog.model import Group, Kind, Match, Pair, Rule
 from catalog.rendering import table
 
 
@@ -36,14 +36,33 @@ def test_a_row_a_photo_under_a_header(two_groups):
     text = written(table.write_groups, two_groups.groups)
     header, first, *_ = text.split("\r\n")
     assert header == (
-        "group,keep,path,path_b64,kind,distance,score,size,width,height,mtime,taken_at,reclaimable"
+        "group,keep,path,path_b64,kind,distance,score,size,width,height,mtime,taken_at,reclaimable,"
+        "orientation,rule"
     )
     assert first == (
         "1,yes,/photos/a.jpg,,identical,0,1.0,2000000,4032,3024,"
-        "2021-07-04T12:00:00.123456Z,2021-07-04T12:31:05.12+02:00,0"
+        "2021-07-04T12:00:00.123456Z,2021-07-04T12:31:05.12+02:00,0,1,"
     )
     assert text.count("\r\n") == 7
     assert "\n" not in text.replace("\r\n", "")
+
+
+def test_a_verified_match_says_how_it_lies_and_what_decided(photo):
+    match = Match(photo(b"/b"), Kind.SAME, 9, 0.98765, 6, rule=Rule.PIXELS_AGREE)
+    _, row = parsed(written(table.write_groups, [Group(photo(b"/a"), "older", (match,))]))
+    assert (row["kind"], row["score"], row["orientation"]) == ("same", "0.9877", "6")
+    assert row["rule"] == "pixels-agree"
+
+
+def test_a_pair_says_how_near_it_is_and_whether_anything_verified_it(photo):
+    one, other = photo(b"/a"), photo(b"/b")
+    pairs = [Pair(one, other, 3), Pair(one, other, 9, Kind.SIMILAR, 0.98765)]
+    text = written(table.write_pairs, pairs)
+    assert text.splitlines() == [
+        "path,path_b64,other,other_b64,distance,kind,score",
+        "/a,,/b,,3,hash,",
+        "/a,,/b,,9,similar,0.9877",
+    ]
 
 
 def test_each_group_keeps_one_and_the_reclaimable_bytes_add_up(two_groups):

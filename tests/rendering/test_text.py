@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-from catalog.model import Duplicates, Group, Kind, Likeness, Match, Pair
+from catalog.model import Duplicates, Group, Kind, Likeness, Match, Pair, Rule, Side, Stages
 from catalog.rendering import text
 from catalog.rendering.look import Look
 
@@ -19,15 +19,15 @@ def shown(write, answer, look: Look | None = None) -> str:
 def test_groups_line_up_with_the_kept_photo_first(two_groups):
     assert shown(text.write_duplicates, two_groups) == (
         "Group 1: 3 photos, identical, 2.0 MB reclaimable (kept: shorter path)\n"
-        "  keep          2.0 MB  4032x3024   2021-07-04 12:31  /photos/a.jpg\n"
-        "  identical     2.0 MB  4032x3024   2021-07-04 12:31  /photos/link.jpg"
+        "  keep           2.0 MB  4032x3024   2021-07-04 12:31  /photos/a.jpg\n"
+        "  identical      2.0 MB  4032x3024   2021-07-04 12:31  /photos/link.jpg"
         "  (same file, hard link)\n"
-        "  identical     2.0 MB  4032x3024   2021-07-04 12:31  /photos/copy of a.jpg\n"
+        "  identical      2.0 MB  4032x3024   2021-07-04 12:31  /photos/copy of a.jpg\n"
         "\n"
         "Group 2: 3 photos, close hashes, 2.0 MB reclaimable (kept: more pixels)\n"
-        "  keep          312 KB  1600x1200   2021-07-04 12:00  /phone/a.jpg\n"
-        "  same 0.99     2.0 MB  4032x3024   2021-07-04 12:31  /photos/copy of a.jpg\n"
-        "  3 bits         999 B  20x30       2021-07-04 12:00  /phone/blank.png  (flat)\n"
+        "  keep           312 KB  1600x1200   2021-07-04 12:00  /phone/a.jpg\n"
+        "  same 0.988     2.0 MB  4032x3024   2021-07-04 12:31  /photos/copy of a.jpg\n"
+        "  3 bits          999 B  20x30       2021-07-04 12:00  /phone/blank.png  (flat)\n"
         "\n"
         'Groups with "close hashes" only have hashes that differ in few bits.\n'
         "Nothing verified that they show the same picture: look before you delete.\n"
@@ -40,12 +40,12 @@ def test_on_a_narrow_terminal_the_path_has_its_own_line(two_groups):
     only = Duplicates(two_groups.groups[:1])
     assert shown(text.write_duplicates, only, Look(width=80)) == (
         "Group 1: 3 photos, identical, 2.0 MB reclaimable (kept: shorter path)\n"
-        "  keep         /photos/a.jpg\n"
-        "               2.0 MB  4032x3024   2021-07-04 12:31\n"
-        "  identical    /photos/link.jpg  (same file, hard link)\n"
-        "               2.0 MB  4032x3024   2021-07-04 12:31\n"
-        "  identical    /photos/copy of a.jpg\n"
-        "               2.0 MB  4032x3024   2021-07-04 12:31\n"
+        "  keep          /photos/a.jpg\n"
+        "                2.0 MB  4032x3024   2021-07-04 12:31\n"
+        "  identical     /photos/link.jpg  (same file, hard link)\n"
+        "                2.0 MB  4032x3024   2021-07-04 12:31\n"
+        "  identical     /photos/copy of a.jpg\n"
+        "                2.0 MB  4032x3024   2021-07-04 12:31\n"
         "\n"
         "1 group, 3 photos, 2.0 MB reclaimable\n"
     )
@@ -91,6 +91,62 @@ def test_pairs_stand_in_place_of_groups(two_groups, photo):
     )
 
 
+def test_verified_pairs_say_what_they_are_and_how_well_they_fit(photo):
+    one, other = photo(b"/a"), photo(b"/b")
+    pairs = [
+        Pair(one, other, 0, Kind.IDENTICAL, 1.0),
+        Pair(one, other, 3, Kind.SAME, 0.98765),
+        Pair(one, other, 9, Kind.SIMILAR, 0.9312),
+    ]
+    assert shown(text.write_duplicates, Duplicates((), pairs=pairs)) == (
+        "    identical  /a  /b\n   same 0.988  /a  /b\nsimilar 0.931  /a  /b\n\n3 pairs\n"
+    )
+
+
+def test_a_verified_group_says_its_worst_score_and_how_each_photo_differs(photo):
+    matches = (
+        Match(photo(b"/turned"), Kind.SAME, 30, 0.99912, 6, rule=Rule.PIXELS_AGREE),
+        Match(
+            *(photo(b"/cut"), Kind.SAME, 9, 0.98765),
+            rule=Rule.PIXELS_AGREE,
+            lost=(Side("left", 0.031), Side("bottom", 0.125)),
+        ),
+        Match(
+            *(photo(b"/framed"), Kind.SIMILAR, 9, 0.9412, 2),
+            rule=Rule.NOT_COMPARED,
+            more=(Side("top", 0.1),),
+        ),
+    )
+    group = Group(photo(b"/a"), "older", matches)
+    assert shown(text.write_duplicates, Duplicates((group,))) == (
+        "Group 1: 4 photos, similar, worst score 0.941, 6.0 MB reclaimable (kept: older)\n"
+        "  keep           2.0 MB  4032x3024   2021-07-04 12:00  /a\n"
+        "  same 0.999     2.0 MB  4032x3024   2021-07-04 12:00  /turned  (turned left)\n"
+        "  same 0.988     2.0 MB  4032x3024   2021-07-04 12:00  /cut"
+        "  (lost 3 % on the left, 12 % at the bottom)\n"
+        "  similar 0.941  2.0 MB  4032x3024   2021-07-04 12:00  /framed"
+        "  (mirrored, has 10 % more at the top, not compared: a file could not be read)\n"
+        "\n"
+        "1 group, 4 photos, 6.0 MB reclaimable\n"
+    )
+
+
+def test_what_had_to_be_found_out_is_told_among_the_remarks():
+    stages = Stages(7, 1234, 60, 50, 40, 30, 20, 15, 5, searching=1.25, settling=0.5)
+    answer = Duplicates((), stages=stages)
+    assert shown(text.write_duplicates, answer) == (
+        "No duplicates found.\n"
+        "Compared 7 new pictures with 1,234: 60 pairs by hash, 50 by low frequencies, 40 aligned, "
+        "30 alike (1.2 s).\n"
+        "Compared the files of 20 pairs closely, 5 could not be read (0.5 s).\n"
+    )
+    known = replace(answer, stages=Stages())
+    assert shown(text.write_duplicates, known) == "No duplicates found.\n"
+    out = io.StringIO()
+    text.write_duplicates(answer, out, remarks=False)
+    assert out.getvalue() == "No duplicates found.\n"
+
+
 def test_matches_of_one_picture(photo):
     matches = (
         Match(photo(b"/same"), Kind.IDENTICAL, 0, 1.0),
@@ -100,9 +156,9 @@ def test_matches_of_one_picture(photo):
     assert shown(text.write_likeness, Likeness(b"/q\x1b.jpg", matches)) == (
         "3 matches for /q\\x1b.jpg\n"
         "\n"
-        "  identical     2.0 MB  4032x3024   2021-07-04 12:00  /same\n"
-        "  1 bit         2.0 MB  4032x3024   2021-07-04 12:00  /near\n"
-        "  similar 0.87 12.3 KB  4032x3024   2021-07-04 12:00  /alike\n"
+        "  identical      2.0 MB  4032x3024   2021-07-04 12:00  /same\n"
+        "  1 bit          2.0 MB  4032x3024   2021-07-04 12:00  /near\n"
+        "  similar 0.871 12.3 KB  4032x3024   2021-07-04 12:00  /alike\n"
         "\n"
     )
 

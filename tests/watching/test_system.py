@@ -296,7 +296,7 @@ def test_r24_it_works_beside_indexers_and_questions_for_a_minute(
 def test_r28_a_full_disk_is_waited_out_and_nothing_is_lost(tmp_path: Path, photos: Path) -> None:
     place = tmp_path / "small"
     place.mkdir()
-    mount_tmpfs(bytes(place), "size=800k")
+    mount_tmpfs(bytes(place), "size=1000k")
     imgcat = Imgcat(bytes(place / "data" / "catalog.db"), tmp_path)
     following = Following(imgcat, photos)
     try:
