@@ -9,7 +9,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from benchmarks import catalogs, index, join, memory, peers, rescan, similar, values, watch
+from benchmarks import (
+    catalogs,
+    copies,
+    index,
+    join,
+    match,
+    memory,
+    peers,
+    quality,
+    rescan,
+    similar,
+    values,
+    watch,
+)
 from benchmarks.measuring import BenchError, cores, say
 from benchmarks.reporting import Report
 
@@ -40,6 +53,11 @@ def _measure(given: argparse.Namespace, work: str) -> Report:
         return rescan.bench(rescan.Inputs(files, folders, given.rounds, given.jobs, work))
     if given.benchmark == "join":
         return join.bench(_join(given, work))
+    if given.benchmark == "quality":
+        return quality.bench(_quality(given, work))
+    if given.benchmark == "match":
+        sizes = tuple(given.contents or ([2_000] if given.small else [100_000, 1_000_000]))
+        return match.bench(match.Inputs(given.photos, sizes, work))
     if given.benchmark == "similar":
         rounds = given.rounds or (1 if given.small else 7)
         return similar.bench(similar.Inputs(given.photos, _contents(given), rounds, work))
@@ -76,6 +94,19 @@ def _join(given: argparse.Namespace, work: str) -> join.Inputs:
     whole, part = (2.0, 0.5) if given.small else (60.0, 10.0)
     rounds = given.rounds or (1 if given.small else 3)
     return join.Inputs(wanted, rounds, given.jobs, work, with_peers, whole, part)
+
+
+def _quality(given: argparse.Namespace, work: str) -> quality.Inputs:
+    return quality.Inputs(
+        photos=given.photos,
+        pictures=tuple(given.pictures or ()),
+        half=given.half,
+        count=given.count or (6 if given.small else 150),
+        others=20 if given.small else None,
+        jobs=given.jobs,
+        work=work,
+        with_peers=given.peers,
+    )
 
 
 def _watch(given: argparse.Namespace, work: str) -> watch.Inputs:
@@ -156,9 +187,37 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--files", type=_positive, metavar="N", help="200,000; small: 4,000")
     _contents_option(command)
 
+    _add_quality(commands, common)
     _add_watch(commands, common)
     _add_commands_on_made_up_hashes(commands, common)
     return parser
+
+
+def _add_quality(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    command = commands.add_parser(
+        "quality", parents=[common], help="edited copies that are found, and false pairs"
+    )
+    _photos_option(command, "the shared photos: distinct pictures, and labelled sets")
+    command.add_argument(
+        "--pictures",
+        nargs="+",
+        metavar="DIR",
+        help="edit pictures of these folders, all distinct, and not those of --photos",
+    )
+    command.add_argument(
+        "--half",
+        choices=copies.HALVES,
+        default="second",
+        help="of the pictures, by their names, that are edited: second; limits are chosen on first",
+    )
+    command.add_argument(
+        "--count", type=_positive, metavar="N", help="pictures that are edited (150; small: 6)"
+    )
+    command.add_argument(
+        "--no-peers", dest="peers", action="store_false", help="install and measure no peer"
+    )
 
 
 def _add_watch(
@@ -199,6 +258,14 @@ def _add_watch(
 def _add_commands_on_made_up_hashes(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
 ) -> None:
+    command = commands.add_parser(
+        "match", parents=[common], help="verified matches of very many pictures"
+    )
+    _photos_option(command, "real pictures, to make others of")
+    command.add_argument(
+        "--contents", type=_positive, nargs="+", metavar="N", help="100,000 and 1,000,000"
+    )
+
     command = commands.add_parser("similar", parents=[common], help="one picture, a new process")
     _photos_option(command, "real camera JPEGs; one is asked about")
     _contents_option(command)

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
-from benchmarks import fiction, trees
+from benchmarks import fiction, montage, trees
 from benchmarks.measuring import BenchError, say
 from benchmarks.reporting import Figure, Report
+from catalog.imaging.hashes import FLAT_DEVIATION
+from catalog.model import Fingerprint
+from catalog.search import windows
 from catalog.store import contents, folders, photos
 from catalog.store.database import open_for_reading, open_for_writing
 from catalog.store.schema import VERSION
 
 CATALOG_BYTES: Final = 1600  # a content, at most
-_BATCH: Final = 500  # contents in a transaction: as many rows as imgcat index commits at once
+_BATCH: Final = 512  # contents in a transaction: as many rows as imgcat index commits at once
 _SAY_EVERY: Final = 500_000  # contents
 
 
@@ -87,6 +91,41 @@ def made_in(work: str, count: int, skew: str) -> Made:
     return _described(os.path.join(folder, "catalog.db"), count, *seconds)
 
 
+def made_of_pictures(work: str, count: int, photos: str) -> Made:
+    """The catalog of ``count`` contents whose signatures are of montages, kept in ``work``.
+
+    Raises BenchError where no real picture is below ``photos``.
+    """
+    name = f"catalog-1-schema-{VERSION}-montage-{count}"
+    final = os.path.join(work, name)
+    seconds: list[float] = []
+
+    def make(unfinished: str) -> None:
+        real = montage.originals(photos)
+        if not len(real):
+            raise BenchError(
+                f"no pictures to make others of: name them with --photos, not {photos}"
+            )
+        top = fiction.Top(os.path.join(unfinished, "photos"), os.path.join(final, "photos"))
+        catalog = os.path.join(unfinished, "catalog.db")
+        seconds.append(_filled(catalog, top, count, lambda some: _of_pictures(real, some)))
+
+    folder = trees.made_once(work, name, make)
+    return _described(os.path.join(folder, "catalog.db"), count, *seconds)
+
+
+def _of_pictures(real: montage.Pixels, numbers: range) -> list[Fingerprint]:
+    """Contents whose hashes follow from their signatures."""
+    signatures = montage.signatures(real, numbers)
+    phash = windows.hashes(windows.spectra(signatures, windows.WHOLE))
+    flat = signatures.std(axis=1) < FLAT_DEVIATION
+    made = fiction.fingerprints(numbers, phash, flat)
+    return [
+        replace(each, signature=signature.tobytes(), taken_at=None)
+        for each, signature in zip(made, signatures, strict=True)
+    ]
+
+
 def _made_at(path: str, count: int, skew: str) -> Made:
     top = f"{os.path.splitext(path)[0]}.photos"
     for taken in (path, top):
@@ -109,16 +148,26 @@ def _described(path: str, count: int, seconds: float | None = None) -> Made:
 def _fill(path: str, top: fiction.Top, count: int, skew: str) -> float:
     """Fill the new catalog at ``path``; returns the seconds that took, making values left out."""
     stored = fiction.stored(skew, count)
+
+    def made(numbers: range) -> list[Fingerprint]:
+        some = slice(numbers.start, numbers.stop)
+        return fiction.fingerprints(numbers, stored.phash[some], stored.flat[some])
+
+    return _filled(path, top, count, made)
+
+
+def _filled(
+    path: str, top: fiction.Top, count: int, made: Callable[[range], list[Fingerprint]]
+) -> float:
+    """Fill the new catalog at ``path`` with what ``made`` gives for so many numbers at a time."""
     begun = time.perf_counter()
     with open_for_writing(os.fsencode(path)) as database:
         with database.writing() as writer:
             album = fiction.Album(writer, top)
         for start in range(0, count, _BATCH):
-            numbers = range(start, min(start + _BATCH, count))
-            some = slice(numbers.start, numbers.stop)
-            made = fiction.fingerprints(numbers, stored.phash[some], stored.flat[some])
+            some = made(range(start, min(start + _BATCH, count)))
             with database.writing() as writer:
-                album.put(writer, made)
+                album.put(writer, some)
             if start and start % _SAY_EVERY == 0:
                 say(f"{start:,} of {count:,} after {time.perf_counter() - begun:.0f} s")
         with database.writing() as writer:

@@ -91,7 +91,7 @@ def _dupes(work: str, count: int) -> Iterator[Figure]:
     """``imgcat dupes --json`` of a catalog of ``count`` contents."""
     made = catalogs.made_in(work, count, _SKEW)
     say(f"duplicates among {count:,} contents")
-    command = [product.IMGCAT, "--catalog", made.path, "dupes", "--json"]
+    command = [product.IMGCAT, "--catalog", made.path, "dupes", "--hash", "phash", "--json"]
     with product.fresh_home(work) as environment:
         done = run(command, last=_END, environment=environment)
     photos = _photos_in_groups(done)

@@ -15,6 +15,7 @@ from benchmarks.measuring import BenchError, Run, run, say
 _PROJECT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _ENVIRONMENT: Final = os.path.join(_PROJECT, ".venv-bench")
 PYTHON: Final = os.path.join(_ENVIRONMENT, "bin", "python")
+_RIVALS: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rivals.py")
 _CZKAWKA: Final = """
 import sys
 from czkawka import ImageSimilarity
@@ -33,13 +34,14 @@ def beside_the_project(*names: str) -> str:
 def install(package: str, *, requirements: Sequence[str] | None = None) -> str:
     """Have ``package`` in the peers' environment; returns its version. Raises BenchError.
 
-    With ``requirements`` those are installed instead of the ones that it names.
+    With ``requirements`` those are installed instead of the ones that it names; they may be
+    more than were needed when it was installed for something else.
     """
     if not os.path.exists(PYTHON):
         say(f"setting up {os.path.basename(_ENVIRONMENT)}, once")
         venv.create(_ENVIRONMENT, with_pip=True)
     version = installed(package)
-    if version is None:
+    if version is None or None in map(installed, requirements or ()):
         say(f"installing {package} into {os.path.basename(_ENVIRONMENT)}")
         if requirements is None:
             fine = _pip(package)
@@ -66,10 +68,17 @@ def installed(package: str) -> str | None:
 
 
 def czkawka(tree: str) -> Run:
-    """Its engine over a folder: list, decode and hash on all cores, compare.
+    """Its engine over a folder: list, decode and hash on all cores, compare."""
+    return _without_a_cache([PYTHON, "-c", _CZKAWKA, tree])
 
-    It is given a home that has just been made, so that nothing can come from a cache.
-    """
+
+def rival(engine: str, folder: str, limit: int) -> Run:
+    """``rivals.py``: an engine over a folder of pictures; the groups of them are its output."""
+    return _without_a_cache([PYTHON, _RIVALS, engine, folder, str(limit)])
+
+
+def _without_a_cache(command: Sequence[str]) -> Run:
+    """Run it in a home that has just been made, so that nothing can come from a cache."""
     with tempfile.TemporaryDirectory(prefix="bench-home-") as home:
         places = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
-        return run([PYTHON, "-c", _CZKAWKA, tree], environment=dict.fromkeys(places, home))
+        return run(command, environment=dict.fromkeys(places, home))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from benchmarks import catalogs, fiction, join, joining, measuring, product, similar, values, watch
 from benchmarks.measuring import BenchError
+from PIL import Image
 
 from catalog.queries.standing import status
 from catalog.store.database import open_for_reading
@@ -254,6 +255,53 @@ def test_memory_is_of_indexing_and_of_finding_duplicates(tmp_path: Path) -> None
         figure["remark"] for figure in whole["figures"] if figure["name"] == "dupes of 500: wall"
     ]
     assert int(remark.split()[0]) > 50, "of the photos in groups"
+
+
+# -- quality -------------------------------------------------------------------------------------
+
+
+def test_quality_edits_pictures_and_counts_what_is_found(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for number in range(8):
+        save_a_picture(photos / "kodak" / f"{number}.png", number)
+    save_a_picture(photos / "other" / "of 0.jpg", 0)
+    sets = {"groups": [["kodak/0.png", "other/of 0.jpg"]], "same_scene_not_duplicate": []}
+    sets["hard_groups"] = [["kodak/0.png", "kodak/1.png"]]  # they are not, and it must show
+    (photos / "groups.json").write_text(json.dumps(sets))
+    small = ("--small", "--no-peers", "--half", "both", "--count", 2, "--jobs", 1)
+    whole = bench("quality", *small, "--photos", photos, "--work", tmp_path / "work")
+    assert (whole["inputs"]["edited"], whole["inputs"]["others"]) == (2, 6)
+    edits = whole["inputs"]["edits"]
+    assert whole["inputs"]["files"] == 2 * edits + 8
+    assert {"imgcat", "phash R=4", "phash R=10", "dhash R=8", "ahash R=6"} <= set(whole["rounds"])
+    for name, contestant in whole["rounds"].items():
+        assert len(contestant["recall"]) == edits
+        assert all(share["of"] == 2 for share in contestant["recall"].values())
+        assert contestant["recall"]["jpeg q50"]["found"] == 2, name
+        assert contestant["false_pairs"] == 0, name
+    told = figures(whole)
+    assert told["jpeg q50"] == told["groups found"] == 100
+    assert told["hard_groups found"] == told["distinct pictures, in one group"] == 0
+    assert "hard_groups, missed: kodak/0.png and kodak/1.png" in whole["notes"]
+    assert len(os.listdir(tmp_path / "work")) == 1, "only the tree stays"
+
+
+def test_quality_takes_other_pictures_and_does_without_labels(tmp_path: Path) -> None:
+    save_a_picture(tmp_path / "mine" / "1.png", 1)
+    where = ("--pictures", tmp_path / "mine", "--photos", tmp_path / "none", "--half", "both")
+    whole = bench("quality", "--small", "--no-peers", "--jobs", 1, *where)
+    assert whole["inputs"]["edited"] == 1
+    assert any("no labelled sets" in note for note in whole["notes"])
+    done = run("quality", "--small", "--no-peers", "--photos", tmp_path / "none")
+    assert done.returncode == 1
+    assert "with --photos, or folders of distinct pictures with --pictures" in done.stderr
+
+
+def save_a_picture(path: Path, number: int) -> None:
+    """A smooth one, another for every number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC).save(path)
 
 
 # -- watch ---------------------------------------------------------------------------------------
