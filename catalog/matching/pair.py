@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,25 @@ class Steps:
 
 def steps(first: Picture, second: Picture) -> Steps:
     """How the two relate, as a search over a catalog would find it."""
+    found = _by_signatures(first, second)
+    if found.rule is not Rule.UNDECIDED:
+        return found
+    outcome = settle.compare_files(found.request)
+    if isinstance(outcome, Failure):
+        why = outcome.detail or outcome.reason.value
+        return replace(found, rule=Rule.NOT_COMPARED, not_compared=why)
+    return replace(found, rule=settle.verdict(outcome), comparison=outcome)
+
+
+def draw(first: Picture, second: Picture) -> bytes | Failure:
+    """A PNG of the two pictures and what differs between them, made in a process of its own."""
+    found = _by_signatures(first, second)
+    whole = first if found.alignment.in_first else second
+    return settle.draw_files(found.request, (whole.width, whole.height))
+
+
+def _by_signatures(first: Picture, second: Picture) -> Steps:
+    """What is found out without the files; UNDECIDED where only these can tell."""
     both = np.stack([np.frombuffer(each.signature, np.uint8) for each in (second, first)])
     pictures = Pictures(Indexed.of(both[:1]), lambda some: both[some], np.zeros(1, np.int64))
     likely = probing.around(pictures, both[_FIRST])
@@ -64,21 +83,7 @@ def steps(first: Picture, second: Picture) -> Steps:
     ids = np.array([_FIRST]), np.array([_SECOND])
     equal = agree(lambda some: both[some], likely, aligned)
     rule = RULES[int(ruled(facts, ids, aligned.score, equal)[0])]
-    if rule is not Rule.UNDECIDED:
-        return Steps(rule, alignment, request)
-    outcome = settle.compare_files(request)
-    if isinstance(outcome, Failure):
-        why = outcome.detail or outcome.reason.value
-        return Steps(Rule.NOT_COMPARED, alignment, request, None, why)
-    return Steps(settle.verdict(outcome), alignment, request, outcome)
-
-
-def draw(found: Steps, first: Picture) -> bytes | Failure:
-    """A PNG of the two pictures and what differs between them, made in a process of its own."""
-    size = first.width, first.height
-    if not found.alignment.in_first and found.request.turn & 4:
-        size = size[::-1]
-    return settle.draw_files(found.request, size)
+    return Steps(rule, alignment, request)
 
 
 def _every_way() -> Candidates:

@@ -85,7 +85,7 @@ def draw(database: Database | None, first: bytes, second: bytes, place: bytes) -
     the pictures cannot be read.
     """
     one, other = pictures_at(database, [first, second])
-    drawn = pair.draw(pair.steps(one, other), one)
+    drawn = pair.draw(one, other)
     if isinstance(drawn, Failure):
         raise CatalogError(f"the pictures cannot be drawn: {drawn.detail or drawn.reason.value}")
     name = printable(place)
