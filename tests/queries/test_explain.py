@@ -87,6 +87,7 @@ class Two:
         with open(top + b"/something", "wb"):
             pass
         self.paths = [top + b"/" + name for name in NAMES]
+        self.contents: list[int] = []
         self.database = open_for_writing(os.fsencode(place / "catalog.db"))
         status = os.lstat(top)
         with self.database.writing() as writer:
@@ -95,10 +96,17 @@ class Two:
             folders.add_root(writer, self.folder, {})
 
     def hold(self, one: Fingerprint, other: Fingerprint) -> None:
+        """Both files have these bytes now; of what they were before, nothing is left.
+
+        More than 32 contents of one signature would crowd the two out of each other's matches.
+        """
         with self.database.writing() as writer:
+            before, self.contents = self.contents, []
             for number, (name, made) in enumerate(zip(NAMES, (one, other), strict=True)):
                 row = contents.save(writer, made)
                 photos.put(writer, self.folder, name, stamp_of(number), row, again=False)
+                self.contents.append(row)
+            contents.delete_unused(writer, before)
 
     def explain(self, criteria: Criteria) -> Explanation:
         return explain(self.database, *self.paths, criteria)
