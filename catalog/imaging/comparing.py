@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Affine = npt.NDArray[np.float64]
 Curves = npt.NDArray[np.float64]
+Levels = tuple[tuple[int, int], ...]
 
 SIDE: Final = 256  # pixels; both pictures are squeezed to this square
 COLOUR_SIDE: Final = 128  # pixels; of what only colours and clipping are looked at
@@ -32,13 +33,18 @@ _BLOCK: Final = 16
 _BLOCKS: Final = SIDE // _BLOCK
 _BORDER: Final = 4  # pixels at the edge that smoothing mixes with what lies beyond
 _SMOOTHING: Final = 1.0  # pixels, standard deviation
-_LEVELS: Final = ((64, 3), (128, 4))  # side, and iterations at most
+_LEVELS: Final[Levels] = ((64, 3), (128, 4))  # side, and iterations at most
+_WHOLE: Final = (0.0, 1.0, 0.0, 1.0)
+_NEARLY_WHOLE: Final = 0.03  # of a side, at each edge
 _STILL: Final = 0.05  # pixels of SIDE; an iteration that moves no corner further is the last
 _CORNERS: Final = np.array(((0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 1)))
 _LARGEST_STEP: Final = 0.02  # of a side
 _TEXTURED: Final = 6.0  # standard deviation of a block, of 255, that can show a difference
 _NOISE: Final = 3.5  # of 255: what the strongest compression leaves everywhere
 _DIFFERS: Final = 0.35  # of its texture, that a block's residual is at least
+_DIFFERS_BLOWN: Final = 0.55  # the same, of a block that is blown out in part
+_BLOWN: Final = 240  # of 255, of any channel of either picture, and of so many pixels:
+_PART_BLOWN: Final = 0.1
 _OFF: Final = 14.0  # of 255, that the mean of a block is off, be it textured or not
 _MOVED: Final = 0.35  # pixels
 _FAINT: Final = 1.0  # of 255; what rounding leaves
@@ -48,6 +54,7 @@ _UNCLIPPED: Final = 0.2  # of the pixels, that are enough to go by
 _WHITE, _BLACK = 246, 3  # of 255, beyond which a channel may have run into its limit
 _ENHANCED: Final = 4  # times, a drawn difference
 _CLEAN: Final = 0.02  # shares of the blocks that differ and that moved, together
+_HOPELESS: Final = 0.25  # share of the blocks that differ, beyond which no clipping is the cause
 _LIT: Final = 12.0  # of 255, from which a pixel has a colour
 _MOST_SATURATION: Final = 3.0
 _MOST_BALANCE: Final = 40.0  # of 255
@@ -64,20 +71,27 @@ def compare(
     first: npt.NDArray[np.uint8],
     second: npt.NDArray[np.uint8],
     edges: tuple[float, float, float, float],
-    lean: tuple[float, float] = (0.0, 0.0),
 ) -> Comparison:
     """Compare the window of ``first`` at ``edges`` with the whole of ``second``.
 
     Both are (SIDE, SIDE, 3) RGB, ``second`` turned as the first lies. ``edges`` (left, right, top,
-    bottom) and ``lean`` are as ``search.verify`` finds them, and are made more exact here.
+    bottom) are as ``search.verify`` finds them, and are made more exact here.
     """
-    pair = _Pair.of(first, second, edges, lean)
-    found = _measured(pair.first_like_second())
-    if found.differing + found.moved <= _CLEAN:
-        return found
-    # What was clipped or sharpened can be told from what was not, not the other way round.
-    other_way = _measured(pair.second_like_first())
-    return min(found, other_way, key=lambda each: each.differing + each.moved)
+    ways = [(edges, _LEVELS)]
+    if np.abs(np.subtract(edges, _WHOLE)).max() <= _NEARLY_WHOLE:
+        # What an edit clipped drags an alignment off by a pixel; and most copies lie as they did.
+        ways.insert(0, (_WHOLE, ()))
+    found = []
+    for begin, levels in ways:
+        pair = _Pair.of(first, second, begin, levels)
+        # What was clipped or sharpened can be told from what was not, not the other way round.
+        for laid_over in (pair.first_like_second, pair.second_like_first):
+            found.append(_measured(laid_over()))
+            if found[-1].differing + found[-1].moved <= _CLEAN:
+                return found[-1]
+            if found[-1].differing > _HOPELESS:
+                break
+    return min(found, key=lambda each: each.differing + each.moved)
 
 
 def difference(
@@ -86,7 +100,7 @@ def difference(
     edges: tuple[float, float, float, float],
 ) -> npt.NDArray[np.uint8]:
     """What differs, as grey on white, (SIDE, SIDE): four times enhanced, once tones agree."""
-    pair = _Pair.of(first, second, edges, (0.0, 0.0)).first_like_second()
+    pair = _Pair.of(first, second, edges, _LEVELS).first_like_second()
     left = np.where(pair.known, np.abs(pair.wanted - _as_sharp(pair)), 0)
     return np.asarray(255 - np.clip(_ENHANCED * left, 0, 255), dtype=np.uint8)
 
@@ -127,18 +141,20 @@ class _Pair:
         first: npt.NDArray[np.uint8],
         second: npt.NDArray[np.uint8],
         edges: tuple[float, float, float, float],
-        lean: tuple[float, float],
+        levels: Levels,
     ) -> _Pair:
+        """The window at ``edges``; moved until it fits on each of ``levels``, if there are any."""
         one, other = first.astype(np.float32), second.astype(np.float32)
-        affine = _affine(edges, lean)
+        affine = _affine(edges)
         small, small_other = _reduced(one, COLOUR_SIDE), _reduced(other, COLOUR_SIDE)
-        for side, most in _LEVELS:
+        curves = None
+        for side, most in levels:
             affine, curves = _aligned(
                 _reduced(small, side), _reduced(small_other, side), affine, most
             )
-        splines = (_spline(channel) for channel in _channels(small))
-        window = np.stack([_warped(spline, affine) for spline in splines], axis=-1)
-        target = _smoothed(small_other)
+        window, target = _window(small, affine), _smoothed(small_other)
+        if curves is None:
+            curves = _curves(window, target, affine)[0]
         factor = SIDE // COLOUR_SIDE
         unclipped = _unclipped(window, target, _inside(affine, COLOUR_SIDE, 1))
         known = _inside(affine, SIDE, _BORDER)
@@ -146,7 +162,7 @@ class _Pair:
         return cls(one, other, affine, curves, known, window, target)
 
     def first_like_second(self) -> LaidOver:
-        toned = _warped(_spline(_curved(self.one, self.curves)), self.affine)
+        toned = _window(_curved(self.one, self.curves), self.affine)
         wanted = _smoothed(self.other @ _LUMA)
         return LaidOver(toned, wanted, self.known, self.window, self.target)
 
@@ -155,20 +171,14 @@ class _Pair:
         terms = np.stack(_terms(self.target), axis=-1)
         curves = _robust(terms[known], (self.window @ _LUMA)[known])
         toned = _smoothed(_curved(self.other, curves))
-        wanted = _warped(_spline(self.one @ _LUMA), self.affine)
+        wanted = _window(self.one @ _LUMA, self.affine)
         return LaidOver(toned, wanted, self.known, self.target, self.window)
 
 
-def _affine(edges: tuple[float, float, float, float], lean: tuple[float, float]) -> Affine:
+def _affine(edges: tuple[float, float, float, float]) -> Affine:
     """(2, 3): from the second picture's unit square into the first's, x before y."""
     left, right, top, bottom = edges
-    across, down = lean
-    return np.array(
-        (
-            (right - left, across, left - across / 2),
-            (down, bottom - top, top - down / 2),
-        )
-    )
+    return np.array(((right - left, 0.0, left), (0.0, bottom - top, top)))
 
 
 def _spline(grey: Floats) -> Floats:
@@ -189,6 +199,16 @@ def _warped(spline: Floats, affine: Affine) -> Floats:
         spline, matrix, offset, order=3, prefilter=False, output=np.float32, mode="nearest"
     )
     return warped
+
+
+def _window(picture: Floats, affine: Affine) -> Floats:
+    """A square, or one of RGB, smoothed, and as ``affine`` shows it."""
+    if np.array_equal(affine, _affine(_WHOLE)):
+        return _smoothed(picture)  # the spline goes through each pixel
+    if picture.ndim == 2:
+        return _warped(_spline(picture), affine)
+    channels = (np.ascontiguousarray(picture[..., channel]) for channel in range(3))
+    return np.stack([_warped(_spline(channel), affine) for channel in channels], axis=-1)
 
 
 def _inside(affine: Affine, side: int, border: int) -> Mask:
@@ -212,9 +232,7 @@ def _aligned(one: Floats, other: Floats, affine: Affine, most: int) -> tuple[Aff
     side = len(one)
     target = _smoothed(other)
     wanted = target @ _LUMA
-    window = np.stack([_warped(_spline(channel), affine) for channel in _channels(one)], axis=-1)
-    known = _unclipped(window, target, _inside(affine, side, 2))
-    curves = _robust(np.stack(_terms(window), axis=-1)[known], wanted[known])
+    curves, known = _curves(_window(one, affine), target, affine)
     source = _spline(_curved(one, curves))
     unit = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(side)
     u, v = np.meshgrid(unit, unit)
@@ -244,6 +262,13 @@ def _step(
     return step
 
 
+def _curves(window: Floats, target: Floats, affine: Affine) -> tuple[Curves, Mask]:
+    """What makes the grey of ``target`` of ``window``, and by which pixels that was found."""
+    known = _unclipped(window, target, _inside(affine, len(window), 2))
+    terms = np.stack(_terms(window), axis=-1)
+    return _robust(terms[known], (target @ _LUMA)[known]), known
+
+
 def _terms(window: Floats) -> list[Floats]:
     """What smooth curves of the three channels are made of: the grey of a copy is their sum."""
     level = window / np.float32(255)
@@ -257,10 +282,6 @@ def _curved(picture: Floats, curves: Curves) -> Floats:
     for term, factor in zip(_terms(picture), curves.tolist(), strict=True):
         grey += term * np.float32(factor)
     return np.clip(grey, -32, 287)
-
-
-def _channels(picture: Floats) -> list[Floats]:
-    return [np.ascontiguousarray(picture[..., channel]) for channel in range(3)]
 
 
 def _smoothed(picture: Floats) -> Floats:
@@ -302,7 +323,8 @@ def _measured(pair: LaidOver) -> Comparison:
     floor = min(float(np.percentile(left[usable] ** 2, 25)) if usable.any() else 0.0, _NOISE**2)
     share = np.sqrt(np.maximum(left**2 - 2 * floor, 0) / (texture**2 + 4))
     textured = usable & (texture > _TEXTURED)
-    differing = usable & ((textured & (share > _DIFFERS)) | (off > _OFF))
+    most = np.where(_blown(pair), _DIFFERS_BLOWN, _DIFFERS)
+    differing = usable & ((textured & (share > most)) | (off > _OFF))
     moved = textured & ~differing & _moved(fitted, residual, pair.known, floor)
     recoloured = usable & _recoloured(pair)
     clusters, margin = _where(differing)
@@ -318,6 +340,13 @@ def _measured(pair: LaidOver) -> Comparison:
         painted=_painted(fitted, pair.wanted, residual, differing),
         noise=float(np.sqrt(floor)),
     )
+
+
+def _blown(pair: LaidOver) -> Mask:
+    """Blocks in which some pixels are nearly white: what they were the copy does not show."""
+    white = np.maximum(pair.source, pair.target).max(axis=-1) > _BLOWN
+    blown: Mask = _blocks(white).mean(axis=1) > _PART_BLOWN
+    return blown
 
 
 def _unclipped(window: Floats, target: Floats, known: Mask) -> Mask:

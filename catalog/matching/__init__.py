@@ -40,6 +40,11 @@ took for other shots:
     the better of both directions                contrast 7 to 0 %, sharpened 10 to 7 %
     one curve of all channels for the colours    dark and saturated pictures 3 to 0 %
 
+In 14 edits of tone of each of 150 pictures, 1.0 % were still lost, where an edit had clipped much:
+
+    laid over as they lie, aligned or not; and   brighter 7 to 2 %, contrast 5 to 1 %, sharpened 1
+    blocks blown out in part may differ more     to 0 %; of 1,200 pairs of frames 1 more is one
+
 Groups are stars round the kept photo. A copy with bars has the most pixels, and is a bad middle:
 counting none of the bars, and gathering what is the same picture round the best photo rather than
 the nearest one, takes 30 edits of 30 pictures from 70 % found beside their original to 99 %.
