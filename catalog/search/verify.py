@@ -21,7 +21,7 @@ from catalog.search.windows import interpolation
 
 Floats = NDArray[np.float32]
 
-BATCH: Final = 64  # pairs whose arrays stay in the second-level cache
+BATCH: Final = 192  # pairs: with fewer, threads wait for each other; with more, for memory
 _STEPS: Final = ((16, 0.12), (16, 0.24), (32, 0.36))  # cells a side, part left out afterwards
 _LONGEST_STEP: Final = 0.05  # of a side, in one iteration
 _OUTSIDE: Final = 0.03  # of a side, that an edge may lie beyond the picture
