@@ -75,7 +75,7 @@ def test_duplicates_answers_as_the_command_with_the_same_options(
 
 CHOICES: list[tuple[list[str], dict[str, Any]]] = [
     (["--against", "1"], {"against": "1"}),
-    (["--against", "1", "--against", "copy of 0.bmp"], {"against": iter(["1", "copy of 0.bmp"])}),
+    (["--against", "1", "--against", "copy of 0.bmp"], {"against": ["1", "copy of 0.bmp"]}),
     (["--across"], {"across": True}),
     (["--min-size", "4kB"], {"min_size": "4kB"}),
     (["--min-size", "9GB"], {"min_size": 9_000_000_000}),
