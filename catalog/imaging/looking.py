@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 from catalog.imaging import comparing, formats, limits
 from catalog.imaging.decode import look
 from catalog.imaging.failing import explain, one_line
+from catalog.imaging.overlay import SIDE
 from catalog.imaging.reading import OPEN_FLAGS, digest_of
 from catalog.imaging.source import open_source
 from catalog.model import Comparison, Failure, Reason
@@ -140,6 +141,6 @@ def _looked_at(path: bytes, digest: bytes) -> Pixels | Failure:
         os.close(descriptor)
     if isinstance(picture, Failure):
         return picture
-    square = (comparing.SIDE, comparing.SIDE)
+    square = (SIDE, SIDE)
     small = picture.image.resize(square, Image.Resampling.LANCZOS, box=picture.extent)
     return np.asarray(small)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw
 
-from catalog.imaging.comparing import SIDE
+from catalog.imaging.overlay import SIDE
 
 Edges = tuple[float, float, float, float]  # left, right, top, bottom, in parts of a side
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from catalog.imaging import comparing
-from catalog.imaging.comparing import COLOUR_SIDE, SIDE, Comparison, LaidOver, compare
+from catalog.imaging.comparing import compare
+from catalog.imaging.overlay import COLOUR_SIDE, LEVELS, SIDE, LaidOver, Pair
+from catalog.model import Comparison
 from tests.imaging.edits import SIZE, WHOLE, Edges, cropped, edges_of, encoded, photo, squeezed
 
 SEEDS = (1, 2)
@@ -21,7 +22,7 @@ def compared(first: Image.Image, second: Image.Image, edges: Edges = WHOLE) -> C
 
 
 def laid_over(first: Image.Image, second: Image.Image, edges: Edges = WHOLE) -> LaidOver:
-    pair = comparing._Pair.of(squeezed(first), squeezed(second), edges, comparing._LEVELS)
+    pair = Pair.of(squeezed(first), squeezed(second), edges, LEVELS)
     return pair.first_like_second()
 
 

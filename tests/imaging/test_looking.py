@@ -13,9 +13,10 @@ from blake3 import blake3
 from PIL import Image, ImageFilter
 
 from catalog.imaging import limits, looking
-from catalog.imaging.comparing import SIDE, Comparison, compare
+from catalog.imaging.comparing import Comparison, compare
 from catalog.imaging.looking import seen, turned
 from catalog.imaging.orientation import upright
+from catalog.imaging.overlay import SIDE
 from catalog.model import Failure, Reason
 from catalog.search import dihedral
 from tests.imaging.edits import WHOLE, photo, squeezed
