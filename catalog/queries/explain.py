@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import IO
 
 from catalog.errors import CatalogError, UsageError
 from catalog.escaping import printable
@@ -84,18 +85,36 @@ def draw(database: Database | None, first: bytes, second: bytes, place: bytes) -
     Raises UsageError where a file is there already, CatalogError where it cannot be written or
     the pictures cannot be read.
     """
-    one, other = pictures_at(database, [first, second])
-    drawn = pair.draw(one, other)
-    if isinstance(drawn, Failure):
-        raise CatalogError(f"the pictures cannot be drawn: {drawn.detail or drawn.reason.value}")
+    with _new_file(place) as file:
+        one, other = pictures_at(database, [first, second])
+        drawn = pair.draw(one, other)
+        if isinstance(drawn, Failure):
+            why = drawn.detail or drawn.reason.value
+            raise CatalogError(f"the pictures cannot be drawn: {why}")
+        file.write(drawn)
+
+
+@contextlib.contextmanager
+def _new_file(place: bytes) -> Iterator[IO[bytes]]:
+    """A file that was not there, and is not there afterwards where it could not be written whole.
+
+    It is made first: who drew for a while should not hear then that there was no place for it.
+    """
     name = printable(place)
     try:
-        with open(place, "xb") as file:
-            file.write(drawn)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError:
         raise UsageError(f"{name} is there already, and nothing is written over") from None
     except OSError as error:
         raise CatalogError(f"{name} cannot be written: {error.strerror}") from error
+    try:
+        with open(descriptor, "wb") as file:
+            yield file
+    except BaseException as error:
+        os.unlink(place)
+        if isinstance(error, OSError):
+            raise CatalogError(f"{name} cannot be written: {error.strerror}") from error
+        raise
 
 
 def _steps(one: Picture, other: Picture, criteria: Criteria) -> Steps | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from catalog.store.database import Database
     from catalog.store.holders import Holders
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?", re.IGNORECASE)
 _AGE: Final = re.compile(
     r"(\d+(?:\.\d+)?)\s*"
     r"(?:(min)(?:ute)?s?|(h)(?:ours?)?|(d)(?:ays?)?|(w)(?:eeks?)?|(m)(?:onths?)?|(y)(?:ears?)?)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -366,6 +367,29 @@ def test_nothing_is_written_over(shelf: Album, tmp_path: Path, what: str) -> Non
 def test_where_nothing_can_be_written_it_says_so(shelf: Album, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="cannot be written: No such file or directory"):
         drawn(shelf, "a.jpg", "toned.jpg", tmp_path / "nowhere" / "drawing.png")
+
+
+def test_a_place_that_is_taken_is_said_before_anything_is_drawn(
+    shelf: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.matching.pair.draw", lambda *_: pytest.fail("it drew"))
+    (tmp_path / "taken.png").touch()
+    with pytest.raises(UsageError, match="is there already"):
+        drawn(shelf, "a.jpg", "toned.jpg", tmp_path / "taken.png")
+
+
+def test_of_a_drawing_that_could_not_be_written_nothing_is_left(
+    shelf: Album, tmp_path: Path
+) -> None:
+    paths = shelf.path("a.jpg"), shelf.path("toned.jpg")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(CatalogError, match=r"x\.png cannot be written: File too large"):
+            draw(None, *paths, bytes(tmp_path / "x.png"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_what_is_no_picture_is_not_drawn(shelf: Album, tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def test_a_size_is_what_people_mean_by_it(text: str | int, size: int) -> None:
         "kB",
         "1.5.5",
         "5 k b",
+        "500i",
+        "500 iB",
         "1e3",
         "0x10",
         "nan",
