@@ -23,7 +23,7 @@ from catalog.cli.options import (
 )
 from catalog.errors import CatalogAbsent
 from catalog.queries.criteria import criteria_of
-from catalog.rendering import explanation, look, structured
+from catalog.rendering import explained, explanation, look, structured
 
 
 def explain(
@@ -65,7 +65,7 @@ def explain(
         if image is not None:
             draw(database, one, other, *as_paths([image]))
     if as_json:
-        structured.write_json(structured.explanation(answer), look.for_programs(sys.stdout))
+        structured.write_json(explained.explanation(answer), look.for_programs(sys.stdout))
     else:
         remarks = not is_quiet(context, quiet)
         explanation.write_explanation(answer, look.for_people(sys.stdout), remarks=remarks)

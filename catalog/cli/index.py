@@ -20,7 +20,7 @@ from catalog.errors import ExitCode
 from catalog.indexing.roots import FilterChange
 from catalog.indexing.run import Options, index_at
 from catalog.model import Recipe, Summary
-from catalog.rendering import look, reports, structured
+from catalog.rendering import look, reports, states, structured
 from catalog.rendering.bar import TerminalProgress
 
 Patterns = list[str] | None
@@ -83,7 +83,7 @@ def index(
     with TerminalProgress(quiet=quiet) as progress:
         summary = index_at(catalog_path(context, catalog), as_paths(paths), options, progress)
     if as_json:
-        structured.write_json(structured.summary(summary), look.for_programs(sys.stdout))
+        structured.write_json(states.summary(summary), look.for_programs(sys.stdout))
     elif not quiet:
         reports.write_summary(summary, look.for_people(sys.stdout))
     raise typer.Exit(_exit_code(summary, named=bool(paths)))

@@ -18,7 +18,7 @@ from catalog.cli.options import (
     open_to_ask,
 )
 from catalog.queries.standing import problems as known_problems
-from catalog.rendering import look, nul, reports, structured
+from catalog.rendering import look, nul, reports, states, structured
 
 
 def problems(
@@ -39,7 +39,7 @@ def problems(
     with open_to_ask(context, catalog, quiet=quiet) as database:
         answer = known_problems(database, as_paths(paths))
     if as_json:
-        structured.write_json(structured.problems(answer), look.for_programs(sys.stdout))
+        structured.write_json(states.problems(answer), look.for_programs(sys.stdout))
     elif print0:
         nul.write_problems(answer, sys.stdout.buffer)
     else:

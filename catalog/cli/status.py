@@ -13,7 +13,7 @@ from catalog.cli.options import CatalogOption, JsonOption, QuietOption, is_quiet
 from catalog.errors import ExitCode
 from catalog.model import DaemonStanding, Status
 from catalog.queries.standing import status as standing
-from catalog.rendering import look, reports, structured
+from catalog.rendering import look, reports, states, structured
 from catalog.watching.client import daemon_state
 
 STALE_AFTER_DAYS = 7
@@ -37,7 +37,7 @@ def status(
     with open_to_ask(context, catalog, quiet=quiet) as database:
         answer = replace(standing(database), daemon=daemon_state(database.path))
     if as_json:
-        structured.write_json(structured.status(answer), look.for_programs(sys.stdout))
+        structured.write_json(states.status(answer), look.for_programs(sys.stdout))
     elif not (check and is_quiet(context, quiet)):
         reports.write_status(answer, look.for_people(sys.stdout))
     if check and is_stale(answer, time.time_ns()):

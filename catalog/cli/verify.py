@@ -18,7 +18,7 @@ from catalog.cli.options import (
     open_to_ask,
 )
 from catalog.errors import ExitCode, UsageError
-from catalog.rendering import look, reports, structured
+from catalog.rendering import look, reports, states, structured
 from catalog.rendering.bar import TerminalProgress
 from catalog.workers.cores import cores
 
@@ -55,7 +55,7 @@ def verify(
             progress=progress,
         )
     if as_json:
-        structured.write_json(structured.verification(answer), look.for_programs(sys.stdout))
+        structured.write_json(states.verification(answer), look.for_programs(sys.stdout))
     else:
         reports.write_verification(answer, look.for_people(sys.stdout))
     if answer.interrupted:

@@ -7,6 +7,9 @@ EXIF's own words, mostly without a time zone. Scores are rounded to 4 places.
 The kept photo of a group is told as a match of itself: ``kind`` identical, ``distance`` 0,
 ``score`` 1, ``orientation`` 1; ``keep`` sets it apart. A pair has no room for a mark, so
 ``flat`` beside ``pairs`` lists the flat pictures among them.
+
+What ``dupes`` and ``similar`` say is here, with what all objects have in common; ``explained``
+has that of ``explain``, and ``states`` those of ``status``, ``problems``, ``index`` and ``verify``.
 """
 
 from __future__ import annotations
@@ -18,28 +21,7 @@ from itertools import chain
 from typing import Any, TextIO, TypeAlias
 
 from catalog.escaping import UNSAFE, exact_text, json_path
-from catalog.model import (
-    Alignment,
-    Comparison,
-    DaemonState,
-    Duplicates,
-    Explanation,
-    Group,
-    Kind,
-    Likeness,
-    Match,
-    Pair,
-    Photo,
-    Picture,
-    Problem,
-    RootState,
-    Stages,
-    Standing,
-    Status,
-    Summary,
-    Verification,
-)
-from catalog.rendering import explanation as words
+from catalog.model import Duplicates, Group, Kind, Likeness, Match, Pair, Photo, Stages
 from catalog.rendering import human
 
 FORMAT = 1
@@ -100,149 +82,6 @@ def _search(stages: Stages | None) -> Object | None:
         "not_compared": stages.not_compared,
         "searching": round(stages.searching, 3),
         "settling": round(stages.settling, 3),
-    }
-
-
-def status(answer: Status) -> Object:
-    """What ``status --json`` says."""
-    return {
-        "format": FORMAT,
-        **json_path(answer.catalog, "catalog"),
-        "size": answer.size,
-        "photos": answer.photos,
-        "contents": answer.contents,
-        "problems": answer.problems,
-        "missing": answer.missing,
-        "recipe": answer.recipe.value,
-        "other_recipe": answer.other_recipe,
-        "roots": [_root(root) for root in answer.roots],
-        "daemon": _daemon(answer.daemon),
-    }
-
-
-def _daemon(daemon: DaemonState) -> Object:
-    last = daemon.last_rescan_ns
-    return {
-        "state": daemon.state.value,
-        "pid": daemon.pid,
-        "pending": daemon.pending,
-        "overflows": daemon.overflows,
-        "last_rescan": None if last is None else moment(last),
-        "lag": daemon.lag,
-        "to_read": daemon.to_read,
-        "watched": daemon.watched,
-        "unwatched": daemon.unwatched,
-        "polling": daemon.polling,
-        "problem": daemon.problem,
-    }
-
-
-def problems(answer: Iterable[Problem]) -> Object:
-    """What ``problems --json`` says."""
-    return {"format": FORMAT, "problems": [_problem(problem) for problem in answer]}
-
-
-def summary(answer: Summary) -> Object:
-    """What ``index --json`` says. ``failed`` counts this run, ``problems`` all that is known."""
-    return {
-        "format": FORMAT,
-        "roots": [json_path(root) for root in answer.roots],
-        "scanned": answer.scanned,
-        "unchanged": answer.unchanged,
-        "added": answer.added,
-        "changed": answer.changed,
-        "moved": answer.moved,
-        "missing": answer.missing,
-        "failed": answer.failed,
-        "seconds": round(answer.seconds, 3),
-        "problems": answer.problems,
-        "unread": answer.unread,
-        "left_out": answer.left_out,
-        "pending": answer.pending,
-        "offline": [json_path(folder) for folder in answer.offline],
-        "unreadable": [{**json_path(path), "why": why} for path, why in answer.unreadable],
-        "notes": list(answer.notes),
-        "interrupted": answer.interrupted,
-        "complete": answer.complete,
-    }
-
-
-def verification(answer: Verification) -> Object:
-    """What ``verify --json`` says."""
-    return {
-        "format": FORMAT,
-        "checked": answer.checked,
-        "changed": answer.changed,
-        "drifted": [{**json_path(drift.path), "why": drift.why} for drift in answer.drifted],
-        "catalog_fault": answer.catalog_fault,
-        "copy_differed": answer.copy_differed,
-        "seconds": round(answer.seconds, 3),
-        "interrupted": answer.interrupted,
-    }
-
-
-def explanation(answer: Explanation) -> Object:
-    """What ``explain --json`` says. ``radius`` is null where only equal bytes were asked for."""
-    kind = answer.decided_by.kind
-    return {
-        "format": FORMAT,
-        "first": _picture(answer.first, answer.first_standing),
-        "second": _picture(answer.second, answer.second_standing),
-        "identical": answer.identical,
-        "same_file": answer.same_file,
-        "distances": {name.value: bits for name, bits in answer.distances.items()},
-        "matched": answer.matched,
-        "kind": None if kind is None else kind.value,
-        "hash": answer.asked.hash.value,
-        "radius": answer.asked.radius,
-        "no_verify": answer.asked.flat,
-        "decided_by": answer.decided_by.value,
-        "explanation": words.reason(answer),
-        "would_change": [
-            {
-                "options": words.options(setting),
-                "matched": not answer.matched,
-                "explanation": words.change(answer, setting),
-            }
-            for setting in answer.would_change
-        ],
-        "notes": words.notes(answer),
-        "grade": answer.asked.grade.value,
-        "turned": {name.value: list(bits) for name, bits in answer.turned.items()},
-        "alignment": None if answer.alignment is None else _alignment(answer.alignment),
-        "comparison": None if answer.comparison is None else _comparison(answer.comparison),
-        "not_compared": answer.not_compared,
-    }
-
-
-def _alignment(alignment: Alignment) -> Object:
-    left, right, top, bottom = (round(edge, 4) for edge in alignment.edges)
-    return {
-        "score": round(alignment.score, 4),
-        "window_of": "first" if alignment.in_first else "second",
-        "left": left,
-        "right": right,
-        "top": top,
-        "bottom": bottom,
-        "orientation": alignment.orientation,
-        "gain": round(alignment.gain, 3),
-        "contrast": round(alignment.contrast, 2),
-        "residual": round(alignment.residual, 2),
-        "found_by_hash": alignment.found,
-    }
-
-
-def _comparison(comparison: Comparison) -> Object:
-    return {
-        "textured": comparison.textured,
-        "residual": round(comparison.residual, 4),
-        "differing": round(comparison.differing, 4),
-        "moved": round(comparison.moved, 4),
-        "recoloured": round(comparison.recoloured, 4),
-        "clusters": comparison.clusters,
-        "at_the_edge": comparison.margin,
-        "painted": round(comparison.painted, 4),
-        "noise": round(comparison.noise, 2),
     }
 
 
@@ -336,25 +175,6 @@ def _photo(photo: Photo) -> Object:
     }
 
 
-def _picture(picture: Picture, standing: Standing) -> Object:
-    return {
-        **json_path(picture.path),
-        "size": picture.size,
-        "width": picture.width,
-        "height": picture.height,
-        "mtime": moment(picture.mtime_ns),
-        "mtime_ns": picture.mtime_ns,
-        "taken_at": picture.taken_at,
-        "format": picture.format,
-        "camera": picture.camera,
-        "flat": picture.flat,
-        "frames": picture.frames,
-        "recipe": picture.recipe,
-        "standing": standing.value,
-        "read": picture.file is None,
-    }
-
-
 def _pair(pair: Pair) -> list[Any]:
     score = None if pair.score is None else round(pair.score, 4)
     paths = (_path_item(photo.path) for photo in (pair.first, pair.second))
@@ -372,31 +192,6 @@ def _path_item(path: bytes) -> str | dict[str, str]:
     """In a list of paths: the text itself, an object only where text cannot carry it."""
     text = exact_text(path)
     return json_path(path) if text is None else text
-
-
-def _root(root: RootState) -> Object:
-    return {
-        **json_path(root.path),
-        "state": "online" if root.online else "offline",
-        "photos": root.photos,
-        "problems": root.problems,
-        "missing": root.missing,
-        "last_scan": None if root.last_scan_ns is None else moment(root.last_scan_ns),
-        "last_scan_ns": root.last_scan_ns,
-        "why_offline": root.why_offline,
-        "include": list(root.include),
-        "exclude": list(root.exclude),
-        "hidden": root.hidden,
-    }
-
-
-def _problem(problem: Problem) -> Object:
-    return {
-        **json_path(problem.path),
-        "size": problem.size,
-        "reason": problem.reason.value,
-        "detail": problem.detail,
-    }
 
 
 def moment(moment_ns: int) -> str:

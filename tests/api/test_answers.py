@@ -35,7 +35,7 @@ from catalog.queries.criteria import (
     Criteria,
     criteria_of,
 )
-from catalog.rendering import look, structured
+from catalog.rendering import explained, look, states, structured
 from tests.api.conftest import ODD_NAME
 from tests.support import FakeMounts, Library, picture, sql_rows
 
@@ -211,16 +211,16 @@ def test_explain_answers_as_the_command_with_the_same_options(
         names = (filled.path("0/0.bmp"), filled.path(other))
         answer = catalog.explain(*names, **options)
         said = command("explain", *names, *words, "--json")
-        assert as_json(structured.write_json, structured.explanation(answer)) == said
+        assert as_json(structured.write_json, explained.explanation(answer)) == said
 
 
 def test_status_and_problems_answer_as_the_commands(
     catalog: Catalog, filled: Library, command: Command
 ) -> None:
-    said = as_json(structured.write_json, structured.status(catalog.status()))
+    said = as_json(structured.write_json, states.status(catalog.status()))
     assert said == command("status", "--json")
     for paths in ([], [filled.path("0")]):
-        said = as_json(structured.write_json, structured.problems(catalog.problems(*paths)))
+        said = as_json(structured.write_json, states.problems(catalog.problems(*paths)))
         assert said == command("problems", *paths, "--json")
     assert [problem.path for problem in catalog.problems()] == [filled.path("broken.jpg")]
     assert catalog.problems(filled.path("0")) == []

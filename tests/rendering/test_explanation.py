@@ -22,7 +22,7 @@ from catalog.model import (
     Setting,
     Standing,
 )
-from catalog.rendering import structured
+from catalog.rendering import explained, structured
 from catalog.rendering.explanation import options, write_explanation
 from catalog.rendering.look import Look
 from catalog.search.hamming import radius_of_similarity
@@ -337,7 +337,7 @@ def test_what_would_change_the_outcome_is_told_by_its_difference_from_what_was_a
     other = Setting(HashKind(kind), radius, flat)
     answer = an_answer(rule, asked=Setting(HashKind.PHASH, *asked), would_change=(other,))
     assert f"  {line}\n" in shown(answer)
-    assert structured.explanation(answer)["would_change"] == [
+    assert explained.explanation(answer)["would_change"] == [
         {"options": options(other), "matched": not answer.matched, "explanation": line}
     ]
 
@@ -394,23 +394,23 @@ def test_what_dupes_leaves_out_or_knows_otherwise_is_said_once(standing: Standin
     ):
         words = note.replace(" it ", " them " if who == "both" else " it ", 1)
         begin = f"dupes leaves {who} out: " if left_out else f"{who.capitalize()}: "
-        assert structured.explanation(replace(known, **fields))["notes"] == [begin + words]
-    assert structured.explanation(known)["notes"] == []
+        assert explained.explanation(replace(known, **fields))["notes"] == [begin + words]
+    assert explained.explanation(known)["notes"] == []
 
 
 def test_two_that_dupes_leaves_out_for_two_reasons_are_both_told():
     answer = an_answer(first_standing=Standing.OFFLINE, second_standing=Standing.NOT_IN_CATALOG)
-    first, second = structured.explanation(answer)["notes"][:2]
+    first, second = explained.explanation(answer)["notes"][:2]
     assert first.startswith("dupes leaves the first out: in a folder")
     assert second.startswith("dupes leaves the second out: not in the catalog")
 
 
 def test_hashes_of_different_recipes_are_told_where_they_were_compared():
     other = a_picture(b"/b", recipe="full-1")
-    (note, _unrelated) = structured.explanation(an_answer(second=other))["notes"]
+    (note, _unrelated) = explained.explanation(an_answer(second=other))["notes"]
     assert "(reduced-1, full-1)" in note
     copy = replace(other, digest=a_picture().digest)
-    assert structured.explanation(an_answer(Rule.IDENTICAL_BYTES, second=copy))["notes"] == []
+    assert explained.explanation(an_answer(Rule.IDENTICAL_BYTES, second=copy))["notes"] == []
 
 
 def test_hard_links_are_told_and_one_path_is_another_thing():
@@ -470,7 +470,7 @@ def test_text_holds_no_control_characters_and_no_added_lines(hostile_names):
 def test_json_gives_every_path_back_exactly(hostile_names):
     for name in hostile_names:
         out = io.StringIO()
-        structured.write_json(structured.explanation(hostile_answer(name)), out)
+        structured.write_json(explained.explanation(hostile_answer(name)), out)
         said = out.getvalue()
         said.encode("utf-8")
         assert not UNSAFE.search(said.removesuffix("\n"))
@@ -488,7 +488,7 @@ def test_json_has_the_fields_of_the_interface():
         second_standing=Standing.NOT_IN_CATALOG,
         would_change=(replace(DEFAULT, radius=12),),
     )
-    whole = structured.explanation(answer)
+    whole = explained.explanation(answer)
     assert list(whole) == [
         *("format", "first", "second", "identical", "same_file", "distances", "matched", "kind"),
         *("hash", "radius", "no_verify", "decided_by", "explanation", "would_change", "notes"),
@@ -528,7 +528,7 @@ def test_json_has_all_that_was_found_out_about_two():
     answer = an_answer(
         Rule.PARTS_DIFFER, asked=VERIFIED, turned=turned, alignment=ALIGNED, comparison=COMPARED
     )
-    whole = structured.explanation(answer)
+    whole = explained.explanation(answer)
     assert whole["grade"] == "same"
     assert whole["turned"] == {"phash": [12, 30, 31, 32, 33, 2, 35, 36]}
     assert whole["alignment"] == {
@@ -556,7 +556,7 @@ def test_json_has_all_that_was_found_out_about_two():
         "noise": 1.23,
     }
     away = an_answer(Rule.NOT_COMPARED, asked=VERIFIED, not_compared="no such file")
-    assert structured.explanation(away)["not_compared"] == "no such file"
+    assert explained.explanation(away)["not_compared"] == "no such file"
 
 
 @pytest.mark.parametrize(
@@ -584,7 +584,7 @@ def test_json_has_all_that_was_found_out_about_two():
 )
 def test_the_words_for_programs_are_stable(rule: str, matched: bool, kind: str | None):
     asked = Setting(HashKind.AHASH, None if rule == "exact-only" else 7, rule == "within-radius")
-    whole = structured.explanation(an_answer(Rule(rule), asked=asked))
+    whole = explained.explanation(an_answer(Rule(rule), asked=asked))
     assert (whole["decided_by"], whole["matched"], whole["kind"]) == (rule, matched, kind)
     assert (whole["hash"], whole["radius"], whole["no_verify"]) == (
         "ahash",
@@ -599,5 +599,5 @@ def test_the_words_for_programs_are_stable(rule: str, matched: bool, kind: str |
 
 def test_identical_bytes_are_said_to_be_so():
     copy = replace(a_picture(b"/copy"), digest=a_picture().digest)
-    whole = structured.explanation(an_answer(Rule.IDENTICAL_BYTES, second=copy, same_file=True))
+    whole = explained.explanation(an_answer(Rule.IDENTICAL_BYTES, second=copy, same_file=True))
     assert (whole["identical"], whole["same_file"]) == (True, True)

@@ -26,7 +26,7 @@ from catalog.model import (
     Summary,
     Verification,
 )
-from catalog.rendering import reports, structured, table, text
+from catalog.rendering import explained, reports, states, structured, table, text
 from catalog.rendering.look import Look
 
 
@@ -106,7 +106,11 @@ def safe_parts(node: ast.AST, safe: set[str]) -> list[ast.AST]:
     return []
 
 
-@pytest.mark.parametrize("module", [text, reports, table, structured], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [text, reports, table, structured, explained, states],
+    ids=lambda m: m.__name__,
+)
 def test_only_escaping_turns_bytes_into_text(module: ModuleType):
     assert "decode(" not in inspect.getsource(module)
     assert "print(" not in inspect.getsource(module)
