@@ -3,11 +3,12 @@
 The rules, first to last; a later one decides only where all before it see no difference:
 
 1. more pixels, those of bars along an edge aside
-2. less compressed: at equal pixels, the larger file, weighed by its format
-3. has camera data: EXIF says which camera or when
-4. older: last modified earlier
-5. shorter path (in bytes)
-6. first by name: the bytes of the path
+2. no stamp: nothing is laid over it that the other has not, a date or a watermark
+3. less compressed: at equal pixels, the larger file, weighed by its format
+4. has camera data: EXIF says which camera or when
+5. older: last modified earlier
+6. shorter path (in bytes)
+7. first by name: the bytes of the path
 
 Age is the time of modification alone. "The time taken where both have one" would not be an
 order: A before B by time taken, B before C and C before A by modification. Copies of one
@@ -33,6 +34,7 @@ class _Rule:
 
 _RULES = (
     _Rule("more pixels", lambda photo: -photo.pixels),
+    _Rule("no stamp", lambda photo: photo.stamped),
     _Rule("less compressed", lambda photo: -photo.detail),
     _Rule("has camera data", lambda photo: not (photo.camera or photo.taken_at)),
     _Rule("older", lambda photo: photo.stamp.mtime_ns),

@@ -26,6 +26,7 @@ PHOTO = Photo(
     camera=None,
     flat=False,
     frames=1,
+    stamped=True,
 )
 
 
@@ -37,6 +38,9 @@ def stamped(photo: Photo, **stamp: int) -> Photo:
 WINNERS = {
     "more pixels": stamped(
         replace(PHOTO, width=401, path=b"/photos/longer.jpg"), size=10, mtime_ns=9999
+    ),
+    "no stamp": stamped(
+        replace(PHOTO, stamped=False, path=b"/photos/longer.jpg"), size=10, mtime_ns=9999
     ),
     "less compressed": stamped(
         replace(PHOTO, path=b"/photos/longer.jpg"), size=5001, mtime_ns=9999
@@ -50,12 +54,13 @@ WINNERS = {
 }
 
 PHOTOS = st.builds(
-    lambda width, size, mtime, taken, camera, path: stamped(
-        replace(PHOTO, width=width, taken_at=taken, camera=camera, path=path),
+    lambda width, laid_over, size, mtime, taken, camera, path: stamped(
+        replace(PHOTO, width=width, stamped=laid_over, taken_at=taken, camera=camera, path=path),
         size=size,
         mtime_ns=mtime,
     ),
     width=st.integers(1, 2),
+    laid_over=st.booleans(),
     size=st.integers(1, 2),
     mtime=st.integers(1, 3),
     taken=st.sampled_from([None, "2020-01-01T00:00:00", "2021-01-01T00:00:00"]),

@@ -54,6 +54,8 @@ _RADII: Final = (1.2, 3.0)  # pixels, of what a sharper picture has more of
 _KNOWN: Final = 0.3  # of a block, that both pictures must have
 _PAINT: Final = 12.0  # of 255, that a stamp differs at least
 _LEAST_PAINT: Final = 8  # pixels
+_AS_WELL: Final = 0.1  # explained, that either of the two may be what was painted on
+_CLEARLY: Final = 1.25  # times the edges of the other; dates take 1.23 at most for the other's
 _ONE_COLOUR: Final = 20.0  # of 255, standard deviation: beyond, it is another picture's corner
 _MOST_SEEN_THROUGH: Final = 0.9  # of a stamp
 
@@ -76,8 +78,8 @@ def compare(
     for begin, levels in ways:
         pair = Pair.of(first, second, begin, levels)
         # What was clipped or sharpened can be told from what was not, not the other way round.
-        for laid_over in (pair.first_like_second, pair.second_like_first):
-            found.append(_measured(laid_over()))
+        for laid_over, swapped in ((pair.first_like_second, False), (pair.second_like_first, True)):
+            found.append(_measured(laid_over(), swapped=swapped))
             if found[-1].differing + found[-1].moved <= _CLEAN:
                 return found[-1]
             if found[-1].differing > _HOPELESS:
@@ -96,7 +98,8 @@ def difference(
     return np.asarray(255 - np.clip(_ENHANCED * left, 0, 255), dtype=np.uint8)
 
 
-def _measured(pair: LaidOver) -> Comparison:
+def _measured(pair: LaidOver, *, swapped: bool) -> Comparison:
+    """``swapped`` says that ``pair`` is the second picture laid over the first."""
     fitted = _as_sharp(pair)
     residual = np.where(pair.known, pair.wanted - fitted, 0)
     usable = _blocks(pair.known).mean(axis=1) > _KNOWN
@@ -110,6 +113,7 @@ def _measured(pair: LaidOver) -> Comparison:
     recoloured = usable & _recoloured(pair)
     clusters, margin = _where(differing)
     count = max(1, int(usable.sum()))
+    painted, on_wanted = _painted(fitted, pair.wanted, residual, differing)
     return Comparison(
         textured=int(textured.sum()),
         residual=float(np.median(share[textured])) if textured.any() else 0.0,
@@ -118,8 +122,9 @@ def _measured(pair: LaidOver) -> Comparison:
         recoloured=float(recoloured.sum() / count),
         clusters=clusters,
         margin=margin,
-        painted=_painted(fitted, pair.wanted, residual, differing),
+        painted=painted,
         noise=float(np.sqrt(floor)),
+        on_first=None if on_wanted is None else on_wanted is swapped,
     )
 
 
@@ -240,21 +245,38 @@ def _where(differing: Mask) -> tuple[int, bool]:
     )
 
 
-def _painted(fitted: Floats, wanted: Floats, residual: Floats, differing: Mask) -> float:
-    """How well one grey, laid over one of the two, explains the pixels that differ most."""
-    chosen = differing.reshape(_BLOCKS, _BLOCKS).repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
+def _painted(
+    fitted: Floats, wanted: Floats, residual: Floats, differing: Mask
+) -> tuple[float, bool | None]:
+    """How well one grey, laid over one of the two, explains the pixels that differ most.
+
+    And whether it is ``wanted`` that it lies on; None where that is unclear.
+    """
+    there = differing.reshape(_BLOCKS, _BLOCKS).repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)
     size = np.abs(residual)
-    chosen = chosen & (size > _PAINT)
+    chosen = there & (size > _PAINT)
     if chosen.sum() < _LEAST_PAINT:
-        return 0.0
+        return 0.0, None
     strong = chosen & (size >= np.median(size[chosen]))
-    best = 0.0
+    scores = []
     for below, above in ((fitted[strong], wanted[strong]), (wanted[strong], fitted[strong])):
         change = float(np.mean((above - below) ** 2))
         terms = np.stack([below, np.ones_like(below)], axis=1)
         found = np.linalg.lstsq(terms, above, rcond=None)[0]
         cover = min(max(float(found[0]), 0.0), _MOST_SEEN_THROUGH)
         remaining = above - cover * below
-        if remaining.std() <= _ONE_COLOUR:
-            best = max(best, 1 - float(remaining.var()) / max(change, 1.0))
-    return best
+        alike = remaining.std() <= _ONE_COLOUR
+        scores.append(max(0.0, 1 - float(remaining.var()) / max(change, 1.0)) if alike else 0.0)
+    on_wanted, on_fitted = scores
+    if abs(on_wanted - on_fitted) > _AS_WELL:
+        return max(scores), on_wanted > on_fitted
+    # Letters on a smooth sky: either could be the stamp, but the sky has no edges.
+    edges, others = _edges(wanted)[there].sum(), _edges(fitted)[there].sum()
+    clear = max(edges, others) > _CLEARLY * min(edges, others)
+    return max(scores), bool(edges > others) if clear else None
+
+
+def _edges(picture: Floats) -> Floats:
+    """The square of the slope at each pixel."""
+    down, across = np.gradient(picture)
+    return np.asarray(down**2 + across**2)

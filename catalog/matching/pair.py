@@ -40,7 +40,14 @@ def steps(first: Picture, second: Picture) -> Steps:
     if isinstance(outcome, Failure):
         why = outcome.detail or outcome.reason.value
         return replace(found, rule=Rule.NOT_COMPARED, not_compared=why)
-    return replace(found, rule=settle.verdict(outcome), comparison=outcome)
+    found = replace(found, rule=settle.verdict(outcome), comparison=outcome)
+    return found if found.alignment.in_first else _flipped(found, outcome)
+
+
+def _flipped(found: Steps, seen: Comparison) -> Steps:
+    """What was found out of the second picture and the first, told of the first and the second."""
+    seen = replace(seen, on_first=None if seen.on_first is None else not seen.on_first)
+    return replace(found, rule=found.rule.flipped, comparison=seen)
 
 
 def draw(first: Picture, second: Picture) -> bytes | Failure:

@@ -91,7 +91,11 @@ def verdict(comparison: Comparison) -> Rule:
         and (comparison.margin or not paint.margin)
         for paint in PAINTS
     )
-    return Rule.ALL_BUT_A_STAMP if painted_over else Rule.PARTS_DIFFER
+    if not painted_over:
+        return Rule.PARTS_DIFFER
+    if comparison.on_first is None:
+        return Rule.ALL_BUT_A_STAMP
+    return Rule.STAMP_ON_FIRST if comparison.on_first else Rule.STAMP_ON_SECOND
 
 
 class Settler:

@@ -35,7 +35,9 @@ class Rule(StrEnum):
     TAKEN_APART = "taken-apart"  # EXIF says that they were taken at different moments
     SIGNATURES_AGREE = "signatures-agree"  # to the last grey value
     PIXELS_AGREE = "pixels-agree"  # so both files were compared, in colour
-    ALL_BUT_A_STAMP = "all-but-a-stamp"  # along one edge, one colour laid over the picture
+    STAMP_ON_FIRST = "stamp-on-first"  # all agrees but for one colour laid over a part of it
+    STAMP_ON_SECOND = "stamp-on-second"
+    ALL_BUT_A_STAMP = "all-but-a-stamp"  # the same, and it is unclear which of the two has it
     PARTS_DIFFER = "parts-differ"  # something in it moved, or is another thing
     COLOURS_DIFFER = "colours-differ"
     TOO_LITTLE_DETAIL = "too-little-detail"  # nothing in it could tell a copy
@@ -47,12 +49,19 @@ class Rule(StrEnum):
         """What two pictures that it decided about are in an answer; None: they do not match."""
         return _KINDS.get(self)
 
+    @property
+    def flipped(self) -> Rule:
+        """The same of two pictures that are named the other way round."""
+        return _FLIPPED.get(self, self)
+
 
 _KINDS: Mapping[Rule, Kind] = {
     Rule.IDENTICAL_BYTES: Kind.IDENTICAL,
     Rule.WITHIN_RADIUS: Kind.HASH,
     Rule.SIGNATURES_AGREE: Kind.SAME,
     Rule.PIXELS_AGREE: Kind.SAME,
+    Rule.STAMP_ON_FIRST: Kind.SAME,
+    Rule.STAMP_ON_SECOND: Kind.SAME,
     Rule.ALL_BUT_A_STAMP: Kind.SAME,
     Rule.LOOKS_ALIKE: Kind.SIMILAR,
     Rule.SEVERAL_FRAMES: Kind.SIMILAR,
@@ -63,6 +72,11 @@ _KINDS: Mapping[Rule, Kind] = {
     Rule.TOO_LITTLE_DETAIL: Kind.SIMILAR,
     Rule.NOT_COMPARED: Kind.SIMILAR,
     Rule.UNDECIDED: Kind.SIMILAR,
+}
+
+_FLIPPED: Mapping[Rule, Rule] = {
+    Rule.STAMP_ON_FIRST: Rule.STAMP_ON_SECOND,
+    Rule.STAMP_ON_SECOND: Rule.STAMP_ON_FIRST,
 }
 
 
@@ -148,7 +162,7 @@ class Comparison:
     Shares are of the blocks that can show it, 0 to 1; ``residual`` is the median over textured
     blocks of what remains, as a part of their texture. ``clusters`` counts the connected groups of
     differing blocks, ``margin`` says whether all of them lie along an edge, and ``painted`` how
-    well they are explained by one colour laid over the other picture, 0 to 1.
+    well they are explained by one colour laid over one of the pictures, 0 to 1.
     """
 
     textured: int  # blocks, of 256
@@ -160,6 +174,7 @@ class Comparison:
     margin: bool
     painted: float
     noise: float  # of 255, of the better half of all pixels
+    on_first: bool | None = None  # whether the colour lies on the first; None: that is unclear
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,11 +131,13 @@ def _steps(one: Picture, other: Picture, criteria: Criteria) -> Steps | None:
 
 def _as_remembered(database: Database, one: Picture, other: Picture, found: Steps) -> Steps:
     """Where a file cannot be read now, what was decided when it could: dupes goes by that."""
-    ids = {contents.find(database, each.digest) for each in (one, other)}
+    ids = tuple(contents.find(database, each.digest) for each in (one, other))
     known = matches.of_contents(database, [content for content in ids if content is not None])
     for first, second, code in zip(known.first, known.second, known.rule, strict=True):
-        if {int(first), int(second)} == ids and code not in UNSETTLED:
-            return replace(found, rule=matches.RULES[code], not_compared="")
+        if {int(first), int(second)} == set(ids) and code not in UNSETTLED:
+            rule = matches.RULES[code]
+            rule = rule if int(first) == ids[0] else rule.flipped
+            return replace(found, rule=rule, not_compared="")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +50,12 @@ def related(
 
     ``distance`` is in bits of the pHash.
     """
-    rule = RULES[known.rule[at]]
     turn = int(known.turn[at])
     is_window = int(known.first[at]) == content
+    rule = RULES[known.rule[at]]
+    rule = rule if is_window else rule.flipped
+    if rule is Rule.STAMP_ON_SECOND:
+        photo = replace(photo, stamped=True)
     lost = sides_of(tuple(known.edges[at].tolist()))
     return Match(
         photo,

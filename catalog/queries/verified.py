@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from catalog.matching import judge
 from catalog.matching.judge import UNSETTLED, Judge
-from catalog.model import Duplicates, HashKind, Kind, Pair, Stages
+from catalog.model import Duplicates, HashKind, Kind, Pair, Rule, Stages
 from catalog.progress import SILENT, Progress
 from catalog.queries import ranking
 from catalog.queries.criteria import Criteria
@@ -26,7 +26,7 @@ from catalog.queries.groups import Members, StoredGroups
 from catalog.queries.relations import Relations
 from catalog.queries.scope import Scope
 from catalog.queries.selection import EVERYTHING, Selection
-from catalog.search.grouping import stars_asking
+from catalog.search.grouping import Asked, stars_asking
 from catalog.store import hashes, holders, matches
 from catalog.store.database import Database
 from catalog.store.folders import Places
@@ -38,6 +38,8 @@ _IDENTICAL: Final = -1  # the place among known matches of those that need none
 
 _SAME: Final = np.array([rule.kind is Kind.SAME for rule in RULES])
 _ALIKE: Final = _SAME | np.array([rule.kind is Kind.SIMILAR for rule in RULES])
+_STAMP_ON_FIRST: Final = matches.code_of(Rule.STAMP_ON_FIRST)
+_FLIPPED: Final = np.array([matches.code_of(rule.flipped) for rule in RULES])
 _PERHAPS_SAME: Final = _SAME | np.array([code in UNSETTLED for code in range(len(RULES))])
 
 
@@ -60,12 +62,11 @@ def duplicates(
             called = open_.enter_context(judge.called_in(database, progress, executor, jobs=jobs))
         known = matches.NONE if called is None else called.known
         files = _files(database, scope, selection, known)
-        graph = _Graph.of(files, known, criteria.grade)
-        asking = _Asking(called, known, graph, similar=criteria.grade is Kind.SIMILAR)
         relations = Relations(known, hashes.load(database, HashKind.PHASH, progress))
+        graph, asking, stars = _starred(files, called, known, criteria.grade)
         if pairs:
             asking.holds(np.arange(len(graph.known)))  # while the judge is here
-        members = _members(graph, asking, relations)
+        members = _members(graph, asking, stars, relations)
     asked = [scope] if selection.against is None else [scope, selection.against]
     scans = [each.last_scan_ns for each in asked if each.last_scan_ns is not None]
     return Duplicates(
@@ -84,13 +85,27 @@ class _Files:
     """Files in order of rank; ``side`` (int64) tells those apart that are not compared.
 
     ``walled`` says that only files of different sides are; ``recent`` (bool) which of them a group
-    has to hold one of.
+    has to hold one of. Files of one ``level`` (int64, rising) are apart in nothing that counts more
+    than a stamp does.
     """
 
     holders: Holders
     side: NDArray[np.int64]
     walled: bool
     recent: NDArray[np.bool_]
+    level: NDArray[np.int64]
+
+    def demoted(self, stamped: NDArray[np.int64]) -> _Files:
+        """The same, files of these contents behind the others of their level."""
+        behind = np.isin(self.holders.content, stamped)
+        order = np.lexsort((np.arange(len(behind)), behind, self.level))
+        return _Files(
+            self.holders.only(order),
+            self.side[order],
+            self.walled,
+            self.recent[order],
+            self.level[order],
+        )
 
 
 def _files(database: Database, scope: Scope, selection: Selection, known: Matches) -> _Files:
@@ -108,7 +123,10 @@ def _files(database: Database, scope: Scope, selection: Selection, known: Matche
         order = order[np.argsort(side[order], kind="stable")]
     files, side = files.only(order), side[order]
     recent = files.arrived_ns >= selection.since_ns
-    return _Files(files, side, selection.walled, recent)
+    rises = np.diff(files.pixels, prepend=0) != 0
+    if selection.against is not None:
+        rises |= np.diff(side, prepend=0) != 0
+    return _Files(files, side, selection.walled, recent, np.cumsum(rises))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +134,15 @@ class _Graph:
     """Nodes, and the edges between them that hold or may.
 
     ``node`` (int64) is that of each file, nodes are numbered by the rank of their first file;
-    ``content`` (int64) is that of each node. ``first``, ``second`` (nodes) and ``known`` (a place
-    among known matches, or -1 for equal bytes) are the edges.
+    ``content`` (int64) is that of each node, ``level`` that of its first file. ``first``,
+    ``second`` (nodes) and ``known`` (a place among known matches, or -1 for equal bytes) are the
+    edges.
     """
 
     files: _Files
     node: NDArray[np.int64]
     content: NDArray[np.int64]
+    level: NDArray[np.int64]
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     known: NDArray[np.int64]
@@ -140,7 +160,8 @@ class _Graph:
         if files.walled:
             apart = nodes[first, 1] != nodes[second, 1]
             first, second, edge = first[apart], second[apart], edge[apart]
-        return cls(files, node, nodes[:, 0], first, second, edge)
+        level = files.level[np.sort(begins)]
+        return cls(files, node, nodes[:, 0], level, first, second, edge)
 
 
 def _edges(
@@ -224,23 +245,54 @@ class _Asking:
         return cost
 
 
-def _members(graph: _Graph, asking: _Asking, relations: Relations) -> Members:
+def _starred(
+    files: _Files, called: Judge | None, known: Matches, grade: Kind
+) -> tuple[_Graph, _Asking, Asked]:
+    """The nodes, their edges, and the stars they make, no stamped photo in the middle of one.
+
+    That a photo is stamped is known when it was compared with one that is not: then that one takes
+    its place, if nothing else is between them.
+    """
+    stamped = np.empty(0, dtype=np.int64)  # contents
+    while True:
+        graph = _Graph.of(files, known, grade)
+        asking = _Asking(called, known, graph, similar=grade is Kind.SIMILAR)
+        stars = stars_asking(
+            np.arange(len(graph.content)),
+            graph.first,
+            graph.second,
+            asking.costs(graph.known),
+            asking.holds,
+        )
+        more = np.setdiff1d(_stamped(graph, stars, known), stamped)
+        if not len(more):
+            return graph, asking, stars
+        stamped = np.union1d(stamped, more)
+        files = files.demoted(stamped)
+
+
+def _stamped(graph: _Graph, stars: Asked, known: Matches) -> NDArray[np.int64]:
+    """The contents of centres that are stamped where a member of the same level is not."""
+    node = np.flatnonzero(stars.edge >= 0)
+    at = graph.known[stars.edge[node]]
+    node, at = node[at != _IDENTICAL], at[at != _IDENTICAL]
+    centre = stars.centre[node]
+    content = graph.content[centre]
+    rule = np.where(known.first[at] == content, known.rule[at], _FLIPPED[known.rule[at]])
+    stamped = (rule == _STAMP_ON_FIRST) & (graph.level[centre] == graph.level[node])
+    return np.asarray(content[stamped])
+
+
+def _members(graph: _Graph, asking: _Asking, stars: Asked, relations: Relations) -> Members:
     """The files of all groups, group by group."""
     files = graph.files.holders
     if not len(files):
         return Members.none()
-    asked = stars_asking(
-        np.arange(len(graph.content)),
-        graph.first,
-        graph.second,
-        asking.costs(graph.known),
-        asking.holds,
-    )
-    joined = asked.edge >= 0
+    joined = stars.edge >= 0
     relation = np.full(len(joined), _IDENTICAL)
-    relation[joined] = graph.known[asked.edge[joined]]
-    centre = asked.centre[graph.node]
-    distance = relations.distances(graph.content[asked.centre], graph.content)
+    relation[joined] = graph.known[stars.edge[joined]]
+    centre = stars.centre[graph.node]
+    distance = relations.distances(graph.content[stars.centre], graph.content)
     cost = asking.costs(relation)
     wanted = _wanted(graph, centre)
     if not wanted.any():

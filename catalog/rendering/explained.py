@@ -78,6 +78,9 @@ def _alignment(alignment: Alignment) -> Object:
     }
 
 
+_ENDS: dict[bool | None, str] = {True: "first", False: "second"}
+
+
 def _comparison(comparison: Comparison) -> Object:
     return {
         "textured": comparison.textured,
@@ -88,5 +91,6 @@ def _comparison(comparison: Comparison) -> Object:
         "clusters": comparison.clusters,
         "at_the_edge": comparison.margin,
         "painted": round(comparison.painted, 4),
+        "painted_on": _ENDS.get(comparison.on_first),
         "noise": round(comparison.noise, 2),
     }

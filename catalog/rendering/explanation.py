@@ -56,7 +56,11 @@ _VERIFIED = {
     Rule.SIGNATURES_AGREE: "the signatures agree to the last grey value: one picture",
     Rule.PIXELS_AGREE: "compared closely, the files agree everywhere: one picture",
     Rule.ALL_BUT_A_STAMP: "compared closely, the files agree but for one colour laid over a part "
-    "of it: one picture, stamped",
+    "of one of them: one picture, stamped",
+    Rule.STAMP_ON_FIRST: "compared closely, the files agree but for one colour laid over a part of "
+    "the first: one picture, stamped",
+    Rule.STAMP_ON_SECOND: "compared closely, the files agree but for one colour laid over a part "
+    "of the second: one picture, stamped",
     Rule.PARTS_DIFFER: "compared closely, parts of the files differ: another shot, or "
     "another thing",
     Rule.COLOURS_DIFFER: "compared closely, the colours differ",

@@ -27,6 +27,11 @@ _HASH_NOTE = (
     "Nothing verified that they show the same picture: look before you delete."
 )
 _NOT_COMPARED = "not compared: a file could not be read"
+_STAMPS = {
+    Rule.STAMP_ON_FIRST: "without its stamp",
+    Rule.STAMP_ON_SECOND: "stamped",
+    Rule.ALL_BUT_A_STAMP: "one of the two is stamped",
+}
 _KEEP = "keep"
 _RELATION_WIDTH = 14  # "similar 0.971" and a space
 _INDENT = " " * _RELATION_WIDTH
@@ -181,6 +186,7 @@ def _remarks(match: Match) -> list[str]:
         *(["same file, hard link"] if match.same_file else []),
         *([words.turn(match.orientation)] if match.orientation != 1 else []),
         *words.sides(match.lost, match.more),
+        *([_STAMPS[match.rule]] if match.rule is not None and match.rule in _STAMPS else []),
         *([_NOT_COMPARED] if match.rule in (Rule.NOT_COMPARED, Rule.UNDECIDED) else []),
         *_flat_remark(match.photo),
     ]

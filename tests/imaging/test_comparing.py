@@ -196,11 +196,12 @@ def stamped(image: Image.Image, at: tuple[float, float], fill="white") -> Image.
 @each_seed
 @pytest.mark.parametrize("at", [(0.7, 0.91), (0.02, 0.02), (0.7, 0.02)])
 def test_a_date_in_the_corner_is_painted_along_the_margin(at, seed):
-    for one, other in (
-        (photo(seed), stamped(photo(seed), at)),
-        (stamped(photo(seed), at), photo(seed)),
+    for one, other, on_first in (
+        (photo(seed), stamped(photo(seed), at), False),
+        (stamped(photo(seed), at), photo(seed), True),
     ):
         found = compared(one, encoded(other))
+        assert found.on_first is on_first
         assert 0 < found.differing < 0.12
         assert 1 <= found.clusters <= 3
         assert found.margin

@@ -631,6 +631,8 @@ def test_kinds_are_those_of_dupes() -> None:
         Rule.WITHIN_RADIUS: Kind.HASH,
         Rule.SIGNATURES_AGREE: Kind.SAME,
         Rule.PIXELS_AGREE: Kind.SAME,
+        Rule.STAMP_ON_FIRST: Kind.SAME,
+        Rule.STAMP_ON_SECOND: Kind.SAME,
         Rule.ALL_BUT_A_STAMP: Kind.SAME,
         Rule.LOOKS_ALIKE: Kind.SIMILAR,
         Rule.SEVERAL_FRAMES: Kind.SIMILAR,

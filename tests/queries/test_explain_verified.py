@@ -89,7 +89,7 @@ PAIRS: dict[tuple[str, str], Rule] = {
     ("a.jpg", "turned.jpg"): Rule.SIGNATURES_AGREE,
     ("a.jpg", "toned.jpg"): Rule.PIXELS_AGREE,
     ("a.jpg", "cut.jpg"): Rule.PIXELS_AGREE,
-    ("a.jpg", "stamped.jpg"): Rule.ALL_BUT_A_STAMP,
+    ("a.jpg", "stamped.jpg"): Rule.STAMP_ON_SECOND,
     ("a.jpg", "next.jpg"): Rule.PARTS_DIFFER,
     ("a.jpg", "other.jpg"): Rule.NOTHING_ALIKE,
     ("a.jpg", "negative.jpg"): Rule.NOTHING_ALIKE,
@@ -102,8 +102,15 @@ each_pair = pytest.mark.parametrize("pair", PAIRS, ids=" and ".join)
 
 @each_pair
 def test_the_rule_is_told_in_both_orders(shelf: Album, pair: tuple[str, str]) -> None:
-    for one, other in (pair, pair[::-1]):
-        assert ask(shelf, one, other).decided_by is PAIRS[pair]
+    assert ask(shelf, *pair).decided_by is PAIRS[pair]
+    assert ask(shelf, *pair[::-1]).decided_by is PAIRS[pair].flipped
+
+
+def test_which_of_the_two_is_stamped_is_told(shelf: Album) -> None:
+    for pair, on_first in ((("a.jpg", "stamped.jpg"), False), (("stamped.jpg", "a.jpg"), True)):
+        found = ask(shelf, *pair).comparison
+        assert found is not None
+        assert found.on_first is on_first
 
 
 @each_pair

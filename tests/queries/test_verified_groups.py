@@ -30,6 +30,7 @@ from tests.matching.albums import (
     original,
     photo,
     shot,
+    stamped,
     standing_in,
 )
 from tests.support import HOUR, FakeMounts, members
@@ -114,6 +115,66 @@ def test_the_next_shot_is_similar_and_shown_only_where_that_is_asked(mixed: Albu
     assert {name for name, match in found.items() if match.kind is not Kind.SIMILAR} == set(
         matches_of(mixed, mixed.ask())
     )
+
+
+# -- stamps ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def marked(album: Album) -> Album:
+    """A photo, a copy of it with a date, saved in more bytes, and two small copies."""
+    album.put("clean.jpg", saved(photo(1), quality=85))
+    album.put("dated.jpg", saved(stamped(photo(1)), quality=97))
+    album.put("small.jpg", saved(photo(1).resize((240, 180)), quality=85))
+    album.put("dark.jpg", COPIES["toned"](photo(1).resize((320, 240))))
+    album.index()
+    return album
+
+
+def test_of_a_photo_and_its_stamped_copy_the_photo_is_kept(marked: Album) -> None:
+    clean, dated = (os.path.getsize(marked.path(name)) for name in ("clean.jpg", "dated.jpg"))
+    assert clean < dated, "less compressed would be the other"
+    for _ in range(2):  # found out, and remembered
+        answer = marked.ask()
+        (group,) = answer.groups
+        assert marked.name(group.keep.path) == "clean.jpg"
+        assert group.keep_reason == "no stamp"
+        assert not group.keep.stamped
+        found = matches_of(marked, answer)
+        assert found["dated.jpg"].rule is Rule.STAMP_ON_SECOND
+        assert {name for name, match in found.items() if match.photo.stamped} == {"dated.jpg"}
+        assert set(found) == {"dated.jpg", "small.jpg", "dark.jpg"}
+
+
+def test_more_pixels_count_more_than_a_stamp(album: Album) -> None:
+    album.put("large, dated.jpg", saved(stamped(photo(1)), quality=90))
+    album.put("small, clean.jpg", saved(photo(1).resize((320, 240)), quality=90))
+    album.index()
+    answer = album.ask()
+    (group,) = answer.groups
+    assert album.name(group.keep.path) == "large, dated.jpg"
+    assert group.keep_reason == "more pixels"
+    (match,) = group.matches
+    assert match.rule is Rule.STAMP_ON_FIRST
+    assert not match.photo.stamped
+
+
+def test_what_one_has_is_kept_though_it_is_stamped(album: Album) -> None:
+    album.put("have/dated.jpg", saved(stamped(photo(1)), quality=90))
+    album.put("card/clean.jpg", saved(photo(1), quality=90))
+    album.index()
+    (group,) = album.ask("card", against=["have"]).groups
+    assert album.name(group.keep.path) == "have/dated.jpg"
+
+
+def test_all_that_is_stamped_is_kept_in_order(album: Album) -> None:
+    """Where a copy without it is nowhere, a stamp changes nothing."""
+    album.put("dated.jpg", saved(stamped(photo(1)), quality=97))
+    album.put("again.jpg", saved(stamped(photo(1)), quality=80))
+    album.index()
+    (group,) = album.ask().groups
+    assert album.name(group.keep.path) == "dated.jpg"
+    assert group.keep_reason == "less compressed"
 
 
 def test_exact_asks_no_one(mixed: Album) -> None:

@@ -50,6 +50,7 @@ COMPARED = Comparison(
     clusters=3,
     margin=True,
     painted=0.98765,
+    on_first=False,
     noise=1.2345,
 )
 
@@ -135,7 +136,7 @@ def test_the_whole_of_an_answer():
 def test_where_the_second_lies_in_the_first_and_what_a_closer_look_found_is_told():
     turned = {HashKind.PHASH: (12, 30, 31, 32, 33, 2, 35, 36)}
     answer = an_answer(
-        Rule.ALL_BUT_A_STAMP,
+        Rule.STAMP_ON_SECOND,
         asked=VERIFIED,
         turned=turned,
         alignment=ALIGNED,
@@ -155,8 +156,8 @@ def test_where_the_second_lies_in_the_first_and_what_a_closer_look_found_is_told
         "Files   200 of 256 blocks have texture; 3.1% of all differ (3 places), 5.4% moved, "
         "0.0% have other colours\n"
         "\n"
-        "Match: compared closely, the files agree but for one colour laid over a part of it: "
-        "one picture, stamped.\n"
+        "Match: compared closely, the files agree but for one colour laid over a part of the "
+        "second: one picture, stamped.\n"
         "  with --exact they would not match\n"
     ).replace("the whole of the first without", "the first without")
 
@@ -553,6 +554,7 @@ def test_json_has_all_that_was_found_out_about_two():
         "clusters": 3,
         "at_the_edge": True,
         "painted": 0.9877,
+        "painted_on": "second",
         "noise": 1.23,
     }
     away = an_answer(Rule.NOT_COMPARED, asked=VERIFIED, not_compared="no such file")
@@ -575,6 +577,8 @@ def test_json_has_all_that_was_found_out_about_two():
         ("taken-apart", True, "similar"),
         ("signatures-agree", True, "same"),
         ("pixels-agree", True, "same"),
+        ("stamp-on-first", True, "same"),
+        ("stamp-on-second", True, "same"),
         ("all-but-a-stamp", True, "same"),
         ("parts-differ", True, "similar"),
         ("colours-differ", True, "similar"),
