@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from catalog.model import SIGNATURE_SIDE
 from catalog.progress import SILENT, Progress
-from catalog.search.probing import Indexed, Pictures, Signatures
+from catalog.search.pictures import Indexed, Pictures, Signatures
 from catalog.search.windows import WINDOWS
 from catalog.store import columns, contents
 from catalog.store.columns import Columns, Layout, Rows

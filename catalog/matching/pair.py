@@ -13,7 +13,8 @@ from catalog.matching.weigh import agree, looks_alike, refined, ruled
 from catalog.model import Alignment, Comparison, Failure, Picture, Rule
 from catalog.search import probing
 from catalog.search.dihedral import EXIF, INVERSE, TURNS
-from catalog.search.probing import Candidates, Indexed, Pictures
+from catalog.search.pictures import Indexed, Pictures
+from catalog.search.probing import Candidates
 from catalog.search.windows import WINDOWS
 from catalog.store.matches import RULES
 

@@ -14,7 +14,8 @@ from catalog.model import SIGNATURE_SIDE, Rule
 from catalog.progress import SILENT, Phase, Progress
 from catalog.search import verify
 from catalog.search.dihedral import INVERSE, turned_each
-from catalog.search.probing import Candidates, Signatures
+from catalog.search.pictures import Signatures
+from catalog.search.probing import Candidates
 from catalog.search.verify import Alignments
 from catalog.search.windows import EDGES
 from catalog.store import matches

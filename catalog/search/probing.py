@@ -8,7 +8,7 @@ lowest frequencies at once, which leaves one in some hundred.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from catalog.search import windows
 from catalog.search.dihedral import COMPOSED, INVERSE, spectra_turned
 from catalog.search.join import pairs_between
+from catalog.search.pictures import Directions, Pictures, probes_of, turned_rows
 from catalog.search.verify import coarse
-from catalog.search.windows import WHOLE, WINDOWS, Probes, Window
+from catalog.search.windows import WHOLE, WINDOWS, Window
 
 RADIUS: Final = 6  # bits, of a window in its canonical turn
 UPRIGHT_RADIUS: Final = 8  # bits, of whole pictures as they lie
@@ -29,41 +30,7 @@ COARSE: Final = 0.85  # correlation of the lowest frequencies, below which a pai
 CROWD: Final = 64  # pictures with one hash that others are compared with
 AROUND: Final = 4096  # pictures that are looked at more closely round one
 
-_AT_ONCE: Final = 512  # pictures whose frequencies are computed together
 _PAIRS_AT_ONCE: Final = 1 << 18
-
-Signatures = Callable[[NDArray[np.int64]], NDArray[np.uint8]]  # of these pictures, (n, side**2)
-
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """The hashes by which n pictures are found.
-
-    ``upright`` (n,) uint64: pHash of the whole as it lies; ``value`` (n, windows) uint64 and
-    ``turn`` (n, windows) uint8: that of each window in its canonical turn, and which turn that is.
-    Both lie in memory window by window, as they are asked for.
-    """
-
-    upright: NDArray[np.uint64]
-    value: NDArray[np.uint64]
-    turn: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.upright)
-
-    @classmethod
-    def of(cls, signatures: NDArray[np.uint8]) -> Indexed:
-        """Computed from signatures, (n, side**2) uint8."""
-        values, turns = [], []
-        upright = np.empty(0, dtype=np.uint64)
-        for window in WINDOWS:
-            spectra = windows.spectra(signatures, window)
-            if window is WHOLE:
-                upright = windows.hashes(spectra)
-            probes = windows.in_canonical_turn(spectra)
-            values.append(probes.value)
-            turns.append(probes.turn)
-        return cls(upright, np.stack(values).T, np.stack(turns).T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +72,6 @@ _NOTHING: Final = Candidates(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """All n pictures of a search. ``rank`` (n,) tells which come first, 0 the very first."""
-
-    indexed: Indexed
-    signatures: Signatures
-    rank: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.indexed)
-
-
 def candidates(
     pictures: Pictures,
     new: NDArray[np.int64] | None = None,
@@ -132,7 +87,7 @@ def candidates(
         return
     everything = new is None
     some = np.arange(len(pictures)) if new is None else new
-    wholes = _Directions(pictures, WHOLE, cached=len(some) * 8 > len(pictures))
+    wholes = Directions(pictures, WHOLE, cached=len(some) * 8 > len(pictures))
     yield from _upright(pictures, some, wholes, executor)
     if not everything:
         yield from _crowds_of_new(pictures, some, wholes, executor)
@@ -145,7 +100,7 @@ def candidates(
 def _upright(
     pictures: Pictures,
     new: NDArray[np.int64],
-    wholes: _Directions,
+    wholes: Directions,
     executor: Executor | None,
 ) -> Iterator[tuple[int, Candidates]]:
     values = pictures.indexed.upright
@@ -156,7 +111,7 @@ def _upright(
         keep = one != other
         one, other = one[keep], other[keep]
         turn_one, turn_other = (pictures.indexed.turn[at, 0] for at in (one, other))
-        there = _turned_rows(wholes.of(other), COMPOSED[INVERSE[turn_other], turn_one])
+        there = turned_rows(wholes.of(other), COMPOSED[INVERSE[turn_other], turn_one])
         likeness = coarse(wholes.of(one), there)
         yield _kept(one, other, np.uint8(0), np.zeros(len(one), np.uint8), likeness)
 
@@ -164,7 +119,7 @@ def _upright(
 def _crowds_of_new(
     pictures: Pictures,
     new: NDArray[np.int64],
-    wholes: _Directions,
+    wholes: Directions,
     executor: Executor | None,
 ) -> Iterator[tuple[int, Candidates]]:
     """The known ones find what is new and now among the first of its crowd.
@@ -196,7 +151,7 @@ def _crowds_of_new(
                 likeness = coarse(wholes.of(one), wholes.of(two))
             else:
                 turn = np.zeros(len(one), np.uint8)
-                there = _turned_rows(wholes.of(two), COMPOSED[INVERSE[yours], mine])
+                there = turned_rows(wholes.of(two), COMPOSED[INVERSE[yours], mine])
                 likeness = coarse(wholes.of(one), there)
             yield _kept(one, two, np.uint8(0), turn, likeness)
 
@@ -206,10 +161,10 @@ def _windows_of_new(
     new: NDArray[np.int64],
     number: int,
     window: Window,
-    wholes: _Directions,
+    wholes: Directions,
     executor: Executor | None,
 ) -> Iterator[tuple[int, Candidates]]:
-    probes, rows = _probes(pictures, new, window)
+    probes, rows = probes_of(pictures, new, window)
     values = _Crowds.of(pictures.indexed.value[:, 0], pictures.rank)
     queries = _Crowds.of(probes.value, np.zeros(len(probes), np.int64))
     for at, second in _joined(queries, values, RADIUS, executor):
@@ -228,10 +183,10 @@ def _windows_of_all(
     window: Window,
     executor: Executor | None,
 ) -> Iterator[tuple[int, Candidates]]:
-    probes, rows = _probes(pictures, new, WHOLE)
+    probes, rows = probes_of(pictures, new, WHOLE)
     values = _Crowds.of(pictures.indexed.value[:, number], pictures.rank)
     queries = _Crowds.of(probes.value, np.zeros(len(probes), np.int64))
-    windows_of_all = _Directions(pictures, window, cached=False)
+    windows_of_all = Directions(pictures, window, cached=False)
     for at, first in _joined(queries, values, RADIUS, executor):
         second = new[probes.picture[at]]
         keep = first != second
@@ -257,61 +212,6 @@ def _kept(
         turn[good],
         likeness[good].astype(np.float32),
     )
-
-
-def _probes(
-    pictures: Pictures, new: NDArray[np.int64], window: Window
-) -> tuple[Probes, NDArray[np.float16]]:
-    """What to look for: this window of each, in its likely turns; and the directions of each."""
-    parts, rows = [], []
-    for begin in range(0, len(new), _AT_ONCE):
-        some = new[begin : begin + _AT_ONCE]
-        probes = windows.in_likely_turns(windows.spectra(pictures.signatures(some), window))
-        rows.append(windows.directions(probes.spectra).astype(np.float16))
-        nothing = probes.spectra[:0]
-        parts.append(Probes(probes.picture + begin, probes.turn, probes.value, nothing))
-    joined = Probes(
-        np.concatenate([part.picture for part in parts]),
-        np.concatenate([part.turn for part in parts]),
-        np.concatenate([part.value for part in parts]),
-        parts[0].spectra,
-    )
-    return joined, np.concatenate(rows)
-
-
-class _Directions:
-    """The lowest frequencies of one window of each picture, in its canonical turn."""
-
-    def __init__(self, pictures: Pictures, window: Window, *, cached: bool) -> None:
-        self._pictures = pictures
-        self._window = window
-        self._rows: NDArray[np.float16] | None = None
-        if cached:
-            every = np.arange(len(pictures))
-            parts = range(0, len(pictures), _AT_ONCE)
-            self._rows = np.concatenate(
-                [self._computed(every[at : at + _AT_ONCE]).astype(np.float16) for at in parts]
-            )
-
-    def of(self, positions: NDArray[np.int64]) -> NDArray[np.floating]:
-        """(n, 63), of length 1."""
-        if self._rows is not None:
-            return self._rows[positions]
-        once, back = np.unique(positions, return_inverse=True)
-        parts = [self._computed(once[at : at + _AT_ONCE]) for at in range(0, len(once), _AT_ONCE)]
-        return np.concatenate(parts)[back] if parts else np.empty((0, 63), np.float32)
-
-    def _computed(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        spectra = windows.spectra(self._pictures.signatures(positions), self._window)
-        return windows.directions(windows.in_canonical_turn(spectra).spectra)
-
-
-def _turned_rows(rows: NDArray[np.floating], turns: NDArray[np.uint8]) -> NDArray[np.floating]:
-    """Directions as they are when each picture is turned."""
-    if not turns.any():
-        return rows
-    whole = np.concatenate([np.zeros((len(rows), 1), rows.dtype), rows], axis=1)
-    return spectra_turned(whole.reshape(-1, 8, 8), turns).reshape(-1, 64)[:, 1:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.model import SIGNATURE_SIDE
-from catalog.search import probing, windows
+from catalog.search import pictures, probing, windows
 from catalog.search.dihedral import COMPOSED, TURNS, spectra_turned, turned
+from catalog.search.pictures import Indexed, Pictures
 from catalog.search.probing import (
     COARSE,
     CROWD,
     RADIUS,
     UPRIGHT_RADIUS,
     Candidates,
-    Indexed,
-    Pictures,
     candidates,
 )
 from catalog.search.windows import WHOLE, WINDOWS
@@ -190,7 +189,7 @@ libraries = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), min_size=
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Limits that a few dozen pictures go beyond."""
-    monkeypatch.setattr(probing, "_AT_ONCE", 5)
+    monkeypatch.setattr(pictures, "_AT_ONCE", 5)
     monkeypatch.setattr(probing, "_PAIRS_AT_ONCE", 8)
 
 
@@ -210,7 +209,7 @@ def test_all_pairs_of_any_library_are_found_in_small_steps_and_small_crowds(some
     rank = np.array(dice.sample(range(len(some)), len(some)))
     new = {at for at in new if at < len(some)} or None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probing, "_AT_ONCE", 5)
+        patch.setattr(pictures, "_AT_ONCE", 5)
         patch.setattr(probing, "_PAIRS_AT_ONCE", 8)
         patch.setattr(probing, "CROWD", 2)
         Oracle(some, new, rank).agrees(search(some, new, rank))
@@ -373,8 +372,8 @@ def test_signatures_are_asked_for_in_bounded_portions(small_blocks):
         asked.append(len(some))
         return FAMILIES[some]
 
-    pictures = Pictures(Indexed.of(FAMILIES), recorded, np.arange(len(FAMILIES)))
-    answer = gathered(candidates(pictures, np.array([1, 2, 3, 5, 8, 13, 21])))
+    some = Pictures(Indexed.of(FAMILIES), recorded, np.arange(len(FAMILIES)))
+    answer = gathered(candidates(some, np.array([1, 2, 3, 5, 8, 13, 21])))
     assert max(asked) == 5
     assert answer.kept.keys() == search(FAMILIES, {1, 2, 3, 5, 8, 13, 21}).kept.keys()
 
@@ -403,22 +402,6 @@ def test_a_search_that_finds_nothing_counts_nothing():
     library = np.stack([blurred_noise(seed) for seed in range(100, 104)])
     assert search(library) == Answer(0, {})
     assert search(library, {1}) == Answer(0, {})
-
-
-def test_the_index_holds_every_window_in_its_canonical_turn():
-    indexed = Indexed.of(FAMILIES)
-    assert len(indexed) == len(FAMILIES)
-    assert (indexed.upright.dtype, indexed.value.dtype, indexed.turn.dtype) == (
-        np.uint64,
-        np.uint64,
-        np.uint8,
-    )
-    for number, window in enumerate(WINDOWS):
-        spectra = windows.spectra(FAMILIES, window)
-        there = spectra_turned(spectra, windows.canonical(spectra))
-        assert np.array_equal(indexed.value[:, number], windows.hashes(there))
-        assert np.array_equal(indexed.turn[:, number], windows.canonical(spectra))
-    assert np.array_equal(indexed.upright, windows.hashes(windows.spectra(FAMILIES, WHOLE)))
 
 
 def test_candidates_are_chosen_and_joined_in_every_column():
