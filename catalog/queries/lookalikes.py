@@ -64,7 +64,6 @@ def lookalikes(
                 break
             at = inside[begin : begin + _AT_ONCE]
             _settle(settler, alike, at, picture)
-            at = at[np.lexsort((-alike.score[at], ~_SAME[alike.rule[at]]))]
             for place in at.tolist():
                 room = None if limit is None else limit - len(found)
                 photos = photos_of(database, scope, theirs[[place]], picture.path, room)

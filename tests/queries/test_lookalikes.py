@@ -195,3 +195,27 @@ def test_how_many_are_settled_together_changes_nothing(
     assert {name: match.rule for name, match in told(shelf, answer).items()} == every
     kinds = [match.kind for match in answer.matches]
     assert kinds.index(Kind.SIMILAR) == len(kinds) - 1
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 32])
+def test_the_same_and_the_similar_are_each_in_order_of_their_scores(
+    album: Album, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """However they are mixed before they are settled, and how many of them are together."""
+    scene = next_shot(photo(1), 0)
+    album.put("a.jpg", saved(scene, quality=93))
+    for name in ("half", "cropped", "stamped", "barred"):
+        album.put(f"{name}.jpg", COPIES[name](scene))
+    for by in (3, 8, 14, 40):
+        album.put(f"later by {by}.jpg", saved(next_shot(photo(1), by), quality=90))
+    album.index()
+    monkeypatch.setattr("catalog.queries.lookalikes._AT_ONCE", at_once)
+    found = look(album, "a.jpg").matches
+    scores = {
+        kind: [match.score for match in found if match.kind is kind]
+        for kind in (Kind.SAME, Kind.SIMILAR)
+    }
+    assert scores[Kind.SAME] == sorted(scores[Kind.SAME], reverse=True)
+    assert scores[Kind.SIMILAR] == sorted(scores[Kind.SIMILAR], reverse=True)
+    assert max(scores[Kind.SIMILAR]) > min(scores[Kind.SAME])
+    assert [match.kind for match in found] == [Kind.SAME] * 4 + [Kind.SIMILAR] * 4
