@@ -37,7 +37,7 @@ class Rule(StrEnum):
     PIXELS_AGREE = "pixels-agree"  # so both files were compared, in colour
     STAMP_ON_FIRST = "stamp-on-first"  # all agrees but for one colour laid over a part of it
     STAMP_ON_SECOND = "stamp-on-second"
-    ALL_BUT_A_STAMP = "all-but-a-stamp"  # the same, and it is unclear which of the two has it
+    ALL_BUT_A_STAMP = "all-but-a-stamp"  # the same, or clipped so; unclear which of the two is
     PARTS_DIFFER = "parts-differ"  # something in it moved, or is another thing
     COLOURS_DIFFER = "colours-differ"
     TOO_LITTLE_DETAIL = "too-little-detail"  # nothing in it could tell a copy

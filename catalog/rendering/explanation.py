@@ -55,8 +55,8 @@ _VERIFIED = {
     Rule.TAKEN_APART: "they were taken at different moments, EXIF says: two shots, similar at most",
     Rule.SIGNATURES_AGREE: "the signatures agree to the last grey value: one picture",
     Rule.PIXELS_AGREE: "compared closely, the files agree everywhere: one picture",
-    Rule.ALL_BUT_A_STAMP: "compared closely, the files agree but for one colour laid over a part "
-    "of one of them: one picture, stamped",
+    Rule.ALL_BUT_A_STAMP: "compared closely, the files agree but for one colour in a part of one, "
+    "laid over it or cut off there by an edit: one picture",
     Rule.STAMP_ON_FIRST: "compared closely, the files agree but for one colour laid over a part of "
     "the first: one picture, stamped",
     Rule.STAMP_ON_SECOND: "compared closely, the files agree but for one colour laid over a part "

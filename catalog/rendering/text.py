@@ -27,11 +27,7 @@ _HASH_NOTE = (
     "Nothing verified that they show the same picture: look before you delete."
 )
 _NOT_COMPARED = "not compared: a file could not be read"
-_STAMPS = {
-    Rule.STAMP_ON_FIRST: "without its stamp",
-    Rule.STAMP_ON_SECOND: "stamped",
-    Rule.ALL_BUT_A_STAMP: "one of the two is stamped",
-}
+_STAMPS = {Rule.STAMP_ON_FIRST: "without its stamp", Rule.STAMP_ON_SECOND: "stamped"}
 _KEEP = "keep"
 _RELATION_WIDTH = 14  # "similar 0.971" and a space
 _INDENT = " " * _RELATION_WIDTH

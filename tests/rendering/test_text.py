@@ -185,3 +185,16 @@ def test_a_fresh_answer_needs_no_excuse():
     assert "Last scan" not in shown(
         text.write_duplicates, Duplicates((), last_scan_ns=0, fresh=True)
     )
+
+
+def test_which_of_two_is_stamped_is_said(two_groups):
+    group = two_groups.groups[1]
+    for rule, words in (
+        (Rule.STAMP_ON_SECOND, "(stamped)"),
+        (Rule.STAMP_ON_FIRST, "(without its stamp)"),
+        (Rule.ALL_BUT_A_STAMP, ""),
+    ):
+        match = replace(group.matches[0], rule=rule)
+        only = Duplicates([replace(group, matches=(match,))])
+        line = shown(text.write_duplicates, only).splitlines()[2]
+        assert line.endswith(f"/photos/copy of a.jpg  {words}".rstrip())
