@@ -47,5 +47,8 @@ In 14 edits of tone of each of 150 pictures, 1.0 % were still lost, where an edi
 
 Groups are stars round the kept photo. A copy with bars has the most pixels, and is a bad middle:
 counting none of the bars, and gathering what is the same picture round the best photo rather than
-the nearest one, takes 30 edits of 30 pictures from 70 % found beside their original to 99 %.
+the nearest one, takes 30 edits of 30 pictures from 70 % found beside their original to 99 %. Nor is
+a copy with a date in the middle, which saved larger: a copy that lost an edge is then both cropped
+and stamped. Which of two is stamped is told by its edges: of 92 dates right in 70, wrong in 1, open
+in 21. Of another 150 pictures, 30 edits each, 99.5 % were found, and 99.7 % with stamps last.
 """
