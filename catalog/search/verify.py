@@ -39,15 +39,13 @@ class Alignments:
     """How n pairs fit, as arrays of one length.
 
     ``score`` (float32): correlation of the cells that were not left out. ``edges`` (n, 4): left,
-    right, top and bottom of the window in parts of the first picture's sides; ``lean`` (n, 2): how
-    far its sides are slanted, in the same. ``gain`` of the grey; ``contrast``: standard deviation
-    of the compared cells, of 255; ``residual`` (root mean square) of the same cells, and ``worst``
-    of all cells.
+    right, top and bottom of the window in parts of the first picture's sides. ``gain`` of the grey;
+    ``contrast``: standard deviation of the compared cells, of 255; ``residual`` (root mean square)
+    of the same cells, and ``worst`` of all cells.
     """
 
     score: Floats
     edges: Floats
-    lean: Floats
     gain: Floats
     contrast: Floats
     residual: Floats
@@ -174,13 +172,10 @@ def _measured(
     one, other = spread
     squares = np.einsum("ij,ij->i", one, one) * np.einsum("ij,ij->i", other, other)
     contrast = np.sqrt(np.einsum("ij,ij->i", other, other) / count)
-    gain = unknowns[:, 0]
-    divisor = np.where(np.abs(gain) < _LEAST_GAIN, _LEAST_GAIN, gain)[:, None]
     return Alignments(
         score=np.einsum("ij,ij->i", one, other) / np.sqrt(squares + np.float32(1e-6)),
         edges=edges,
-        lean=np.asarray(unknowns[:, 6:8] / divisor, dtype=np.float32),
-        gain=gain,
+        gain=unknowns[:, 0],
         contrast=contrast,
         residual=np.sqrt(np.einsum("ij,ij,ij->i", difference, difference, weights) / count),
         worst=np.abs(difference).max(axis=1),
@@ -204,6 +199,4 @@ def _tables(side: int) -> tuple[Floats, Floats]:
 
 _TABLES: Final = {side: _tables(side) for side in (SIGNATURE_SIDE // 2, SIGNATURE_SIDE)}
 _NOTHING: Final = np.empty(0, dtype=np.float32)
-_NONE: Final = Alignments(
-    _NOTHING, np.empty((0, 4), np.float32), np.empty((0, 2), np.float32), *[_NOTHING] * 4
-)
+_NONE: Final = Alignments(_NOTHING, np.empty((0, 4), np.float32), *[_NOTHING] * 4)

@@ -35,7 +35,7 @@ def alignments(*rows: dict[str, float]) -> Alignments:
         for name in AGREED
     }
     edges = np.tile(np.array([0, 1, 0, 1], dtype=np.float32), (count, 1))
-    return Alignments(edges=edges, lean=np.zeros((count, 2), np.float32), **columns)
+    return Alignments(edges=edges, **columns)
 
 
 def pairs(*ends: tuple[int, int]) -> Candidates:

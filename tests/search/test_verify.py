@@ -50,7 +50,6 @@ def test_the_edges_of_a_crop_are_found_from_the_nearest_window_on(edges):
     assert np.abs(found.edges - np.array(edges)).max() < 0.02
     assert found.score.min() > 0.98
     assert found.score.mean() > 0.995
-    assert np.abs(found.lean).max() < 0.02
     assert np.allclose(found.gain, 1, atol=0.05)
 
 
@@ -70,7 +69,6 @@ def test_equal_signatures_leave_nothing():
     assert found.residual.max() < 0.05
     assert found.score.min() > 0.99999
     assert np.allclose(found.gain, 1, atol=1e-3)
-    assert np.abs(found.lean).max() < 1e-3
 
 
 def test_contrast_is_the_deviation_of_what_was_compared():
@@ -128,7 +126,7 @@ def test_a_stamp_is_left_out():
 
 
 @pytest.mark.parametrize("degrees", [-2.0, -1.0, 1.0, 2.0])
-def test_a_picture_turned_by_a_degree_leans(degrees):
+def test_a_picture_turned_by_a_degree_fits(degrees):
     """The copy shows the middle 90 % of the picture, turned about its middle."""
     pictures = [natural(seed, 240) for seed in SEEDS]
     edges = (0.05, 0.95, 0.05, 0.95)
@@ -138,9 +136,7 @@ def test_a_picture_turned_by_a_degree_leans(degrees):
         [signature(picture, edges) for picture in turned],
         edges,
     )
-    slant = 0.9 * np.sin(np.radians(degrees))
-    assert np.median(found.lean, axis=0) == pytest.approx((-slant, slant), abs=0.004)
-    assert found.score.min() > 0.97
+    assert found.score.min() > (0.996 if abs(degrees) == 1 else 0.994), "its sides are slanted"
     assert np.abs(found.edges - np.array(edges)).max() < 0.02
 
 
