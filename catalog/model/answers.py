@@ -115,7 +115,7 @@ class Explanation:
     asked: Setting  # the criteria it is about
     decided_by: Rule
     would_change: tuple[Setting, ...]
-    turned: Mapping[HashKind, tuple[int, ...]] = field(default_factory=dict)  # see below
+    turned: Mapping[HashKind, tuple[int, ...]] = field(default_factory=dict)
     alignment: Alignment | None = None
     comparison: Comparison | None = None  # of the files, where only they could tell
     not_compared: str = ""  # why the files could not be compared

@@ -7,12 +7,14 @@ from dataclasses import replace
 from catalog.model import (
     DaemonStanding,
     DaemonState,
+    Drift,
     Problem,
     Reason,
     Recipe,
     RootState,
     Status,
     Summary,
+    Verification,
 )
 from catalog.rendering import states
 
@@ -119,4 +121,27 @@ def test_problems():
     assert whole == {
         "format": 1,
         "problems": [{"path": "/a", "size": 12, "reason": "truncated", "detail": "cut"}],
+    }
+
+
+def test_json_of_a_verification_names_what_drifted():
+    answer = Verification(
+        checked=7,
+        changed=1,
+        drifted=(Drift(b"/photos/\xff.jpg", "other bytes"),),
+        catalog_fault="row 3 missing from index",
+        seconds=1.23456,
+        copy_differed=True,
+    )
+    assert states.verification(answer) == {
+        "format": 1,
+        "checked": 7,
+        "changed": 1,
+        "drifted": [
+            {"path": "/photos/\\xff.jpg", "path_b64": "L3Bob3Rvcy//LmpwZw==", "why": "other bytes"}
+        ],
+        "catalog_fault": "row 3 missing from index",
+        "copy_differed": True,
+        "seconds": 1.235,
+        "interrupted": False,
     }
