@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -95,14 +96,18 @@ class Judge:
             new = matches.unsearched(database, MATCHER)
             if not len(new):
                 return matches.of_all(database)
-            pictures = known.load(database, self.progress, searched=len(new))
-            found = find(database, pictures, new, self.stages, self.progress, executor)
+            found = self._found(new, executor)
         self.stages.searching = time.monotonic() - begun
         if self._remembered(new, found, seen):
             return matches.of_all(database)
         earlier = matches.of_all(database)
         old = ~(np.isin(earlier.first, new) | np.isin(earlier.second, new))
         return Matches.joined([earlier.only(old), found])
+
+    def _found(self, new: NDArray[np.int64], executor: Executor | None) -> Matches:
+        """What a search finds. All signatures are held meanwhile, and no longer."""
+        pictures = known.load(self._database, self.progress, searched=len(new))
+        return find(self._database, pictures, new, self.stages, self.progress, executor)
 
     def _remembered(self, new: NDArray[np.int64], found: Matches, seen: int) -> bool:
         """Keep what was found about ``new`` contents, but for what changed since ``seen``."""
@@ -129,13 +134,14 @@ class Judge:
             rows = list(zip(ids.tolist(), parts.tolist(), strict=True))
             return lambda writer: contents.note_shown(writer, rows)
 
-        # Marked last: what an interrupt leaves unmarked is searched again.
-        steps = [
-            *(forgetting(ids) for ids in _portions(new)),
-            *(saving(found.only(at)) for at in _portions(np.arange(len(found)))),
-            *(noting(ids) for ids in _portions(new)),
-            *(marking(ids) for ids in _portions(new)),
-        ]
+        # One at a time, for their memory. Marked last: what an interrupt leaves unmarked is
+        # searched again.
+        steps = chain(
+            (forgetting(ids) for ids in _portions(new)),
+            (saving(found.only(at)) for at in _portions(np.arange(len(found)))),
+            (noting(ids) for ids in _portions(new)),
+            (marking(ids) for ids in _portions(new)),
+        )
         return all(self._memory.keep(step) for step in steps)
 
 

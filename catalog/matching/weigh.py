@@ -111,8 +111,11 @@ def agree(signatures: Signatures, likely: Candidates, aligned: Alignments) -> ND
         & (np.abs(aligned.gain - 1) <= _AGREE_GAIN)
     )
     at = np.flatnonzero(agree)
-    for side in (likely.first, likely.second):
-        agree[at] &= _prevailing(signatures(side[at].astype(np.int64))) <= _AGREE_PREVAILING
+    for begin in range(0, len(at), _REFINED_AT_ONCE):
+        some = at[begin : begin + _REFINED_AT_ONCE]
+        for side in (likely.first, likely.second):
+            prevailing = _prevailing(signatures(side[some].astype(np.int64)))
+            agree[some] &= prevailing <= _AGREE_PREVAILING
     return agree
 
 
