@@ -67,7 +67,7 @@ class Pictures:
 
 def probes_of(
     pictures: Pictures, positions: NDArray[np.int64], window: Window
-) -> tuple[Probes, NDArray[np.float16]]:
+) -> tuple[Probes, NDArray[np.floating]]:
     """What to look for: this window of each, in its likely turns; and the directions of each."""
     parts, rows = [], []
     for begin in range(0, len(positions), _AT_ONCE):

@@ -18,6 +18,7 @@ from catalog.matching import find as finding
 from catalog.matching import known
 from catalog.matching.weigh import PERHAPS_SAME, SIMILAR
 from catalog.model import Rule
+from catalog.search import crowds
 from catalog.search.dihedral import TURNS, turned
 from catalog.search.frames import shown
 from catalog.store.database import Database, open_for_writing
@@ -207,6 +208,40 @@ def test_what_comes_in_portions_is_found_as_all_at_once(
             assert not gathered.keys() & more.keys(), "what was searched is not searched again"
             gathered |= more
         assert close(gathered, made.related(made.find()))
+
+
+CROWDED: list[Name] = [
+    *((1, f"turn {turn}") for turn in TURNS if turn),
+    *((1, name) for name in ("original", "encoded", "bars", "left off")),
+]
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_all_that_one_search_finds_is_found_in_portions_where_few_of_a_crowd_are(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whichever has the most pixels, and comes first in its crowd; what was first may be more."""
+    names = data.draw(st.permutations(CROWDED))
+    widths = data.draw(st.permutations(range(400, 400 + len(names))))
+    cut = data.draw(st.integers(1, len(names) - 1))
+    place = tmp_path_factory.mktemp("crowds")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        open_for_writing(bytes(place / "catalog.db")) as opened,
+    ):
+        patch.setattr(crowds, "CROWD", 2)
+        made = Shelf(opened)
+        gathered: Related = {}
+        for some in (slice(0, cut), slice(cut, None)):
+            for name, width in zip(names[some], widths[some], strict=True):
+                made.put([name], width=width)
+            gathered |= made.related(made.find(names[some]))
+        every = made.related(made.find())
+        assert len(every) < len(names) * (len(names) - 1) / 2
+        assert close({pair: gathered[pair] for pair in every}, every)
 
 
 # -- many that look alike ----------------------------------------------------------------------

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.model import SIGNATURE_SIDE
-from catalog.search import pictures, probing, windows
-from catalog.search.dihedral import COMPOSED, TURNS, spectra_turned, turned
+from catalog.search import crowds, pictures, probing, windows
+from catalog.search.crowds import CROWD
+from catalog.search.dihedral import COMPOSED, INVERSE, TURNS, spectra_turned, turned
 from catalog.search.pictures import Indexed, Pictures
 from catalog.search.probing import (
     COARSE,
-    CROWD,
     RADIUS,
     UPRIGHT_RADIUS,
     Candidates,
@@ -79,7 +79,12 @@ def first_of_each(values: np.ndarray, rank: np.ndarray) -> set[int]:
     by_value: dict[int, list[int]] = {}
     for at in np.argsort(rank).tolist():
         by_value.setdefault(int(values[at]), []).append(at)
-    return {at for members in by_value.values() for at in members[: probing.CROWD]}
+    return {at for members in by_value.values() for at in members[: crowds.CROWD]}
+
+
+def back(first: int, second: int) -> int:
+    """The turn that brings the second to lie as the first, if each turned its way lies alike."""
+    return next(turn for turn in TURNS if COMPOSED[turn, first] == second)
 
 
 class Oracle:
@@ -95,12 +100,9 @@ class Oracle:
         self.likeness: dict[Found, float] = {}
         self.times: Counter[Found] = Counter()
         self.upright()
-        if new is not None:
-            self.those_behind()
         for number in range(len(WINDOWS)):
-            self.windows_of(number, asking_is_first=True)
-            if new is not None and number:
-                self.windows_of(number, asking_is_first=False)
+            self.windows_of_new(number)
+            self.windows_of_known(number)
 
     def see(self, first: int, second: int, number: int, turn: int) -> None:
         self.by_hash += 1
@@ -112,41 +114,35 @@ class Oracle:
         self.times[first, second, number, turn] += 1
 
     def upright(self) -> None:
+        """All find the first of each crowd, where one of the two is new: who is, asks."""
         values = windows.hashes(self.spectra[0])
         found = first_of_each(values, self.rank)
-        for first, second in itertools.product(self.new, found):
+        for first, second in itertools.permutations(range(self.count), 2):
+            asks = first in self.new or (first not in found and second in self.new)
             near = (int(values[first]) ^ int(values[second])).bit_count() <= UPRIGHT_RADIUS
-            if first != second and near:
+            if asks and second in found and near:
                 self.see(first, second, 0, 0)
 
-    def those_behind(self) -> None:
-        """Known ones that are not among the first of their crowd find what is new and is."""
-        upright = windows.hashes(self.spectra[0])
-        canonical, lies = self.canonical[0].value, self.canonical[0].turn.tolist()
-        for values, radius in ((upright, UPRIGHT_RADIUS), (canonical, RADIUS)):
-            found = first_of_each(values, self.rank)
-            behind = set(range(self.count)) - found - self.new
-            for first, second in itertools.product(behind, found & self.new):
-                if (int(values[first]) ^ int(values[second])).bit_count() <= radius:
-                    turns = (turn for turn in TURNS if COMPOSED[turn, lies[first]] == lies[second])
-                    self.see(first, second, 0, 0 if values is upright else next(turns))
+    def windows_of_new(self, number: int) -> None:
+        """They find the first of each crowd."""
+        probes, wholes = windows.in_likely_turns(self.spectra[number]), self.canonical[0]
+        found = first_of_each(wholes.value, self.rank)
+        apart = np.bitwise_count(probes.value[:, None] ^ wholes.value[None])
+        for at, second in np.argwhere(apart <= RADIUS).tolist():
+            first = int(probes.picture[at])
+            if first in self.new and second in found and first != second:
+                self.see(first, second, number, back(probes.turn[at], wholes.turn[second]))
 
-    def windows_of(self, number: int, *, asking_is_first: bool) -> None:
-        asks, answers = (number, 0) if asking_is_first else (0, number)
-        probes = windows.in_likely_turns(self.spectra[asks])
-        values, lies = self.canonical[answers].value, self.canonical[answers].turn.tolist()
-        found = first_of_each(values, self.rank)
-        apart = np.bitwise_count(probes.value[:, None] ^ values[None])
-        for at, other in np.argwhere(apart <= RADIUS).tolist():
-            asking = int(probes.picture[at])
-            if asking not in self.new or asking == other or other not in found:
-                continue
-            mine, theirs = int(probes.turn[at]), lies[other]
-            # Both are in the same place once each is turned its own way.
-            one, two = (mine, theirs) if asking_is_first else (theirs, mine)
-            turn = next(turn for turn in TURNS if COMPOSED[turn, one] == two)
-            first, second = (asking, other) if asking_is_first else (other, asking)
-            self.see(first, second, number, turn)
+    def windows_of_known(self, number: int) -> None:
+        """They find the new among the first of each crowd, in the turns that those may lie in."""
+        probes, parts = windows.in_likely_turns(self.spectra[0]), self.canonical[number]
+        found = first_of_each(self.canonical[0].value, self.rank)
+        apart = np.bitwise_count(probes.value[:, None] ^ parts.value[None])
+        for at, first in np.argwhere(apart <= RADIUS).tolist():
+            second = int(probes.picture[at])
+            was_found = number == 0 and first in found  # by the new one
+            if first not in self.new and second in self.new & found and not was_found:
+                self.see(first, second, number, back(parts.turn[first], probes.turn[at]))
 
     def agrees(self, answer: Answer) -> None:
         surely = {found for found, value in self.likeness.items() if value > COARSE + _ROUNDING}
@@ -190,7 +186,7 @@ libraries = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), min_size=
 def small_blocks(monkeypatch):
     """Limits that a few dozen pictures go beyond."""
     monkeypatch.setattr(pictures, "_AT_ONCE", 5)
-    monkeypatch.setattr(probing, "_PAIRS_AT_ONCE", 8)
+    monkeypatch.setattr(crowds, "_PAIRS_AT_ONCE", 8)
 
 
 @pytest.mark.parametrize("radius", [RADIUS, 12])
@@ -210,8 +206,8 @@ def test_all_pairs_of_any_library_are_found_in_small_steps_and_small_crowds(some
     new = {at for at in new if at < len(some)} or None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_AT_ONCE", 5)
-        patch.setattr(probing, "_PAIRS_AT_ONCE", 8)
-        patch.setattr(probing, "CROWD", 2)
+        patch.setattr(crowds, "_PAIRS_AT_ONCE", 8)
+        patch.setattr(crowds, "CROWD", 2)
         Oracle(some, new, rank).agrees(search(some, new, rank))
 
 
@@ -226,6 +222,54 @@ def test_what_is_searched_in_two_goes_is_what_is_searched_in_one(share):
     later = search(FAMILIES, set(new.tolist())).pairs
     assert all(set(pair) & set(new.tolist()) for pair in later)
     assert earlier | later == search(FAMILIES).pairs
+
+
+def barred(seed: int, grey: int) -> np.ndarray:
+    """Whole ones of other greys have other hashes; of one window all have one."""
+    return signature(with_bars(natural(seed, 96), 0.1, grey)).ravel()
+
+
+crowded = st.lists(
+    st.one_of(
+        st.builds(edited, st.integers(0, 2), st.integers(0, 12)),
+        st.builds(barred, st.integers(0, 2), st.integers(0, 255)),
+    ),
+    min_size=4,
+    max_size=30,
+).map(np.stack)
+
+
+def by_pair(answer: Answer, ids: np.ndarray) -> dict[Found, float]:
+    """By ids; of two whole ones the order does not count."""
+    found = {}
+    for (first, second, number, turn), likeness in answer.kept.items():
+        one, other = int(ids[first]), int(ids[second])
+        if number == 0 and one > other:
+            one, other, turn = other, one, int(INVERSE[turn])
+        found[one, other, number, turn] = likeness
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(crowded, st.integers(1, 3), st.data())
+def test_what_comes_in_portions_is_found_as_all_at_once_after_each(some, most, data):
+    """However many are in a crowd, and whoever pushes in front; near ties aside."""
+    rank = np.array(data.draw(st.permutations(range(len(some)))))
+    cuts = data.draw(st.sets(st.integers(1, len(some) - 1), min_size=1, max_size=4))
+    in_portions: dict[Found, float] = {}
+    at_once: dict[Found, float] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crowds, "CROWD", most)
+        patch.setattr(windows, "in_likely_turns", windows.in_canonical_turn)
+        for begin, end in itertools.pairwise([0, *sorted(cuts), len(some)]):
+            there, among = some[:end], np.argsort(np.argsort(rank[:end]))
+            ids = np.arange(end)
+            at_once |= by_pair(search(there, None, among), ids)
+            in_portions |= by_pair(search(there, set(range(begin, end)), among), ids)
+    for found, likeness in (at_once | in_portions).items():
+        if likeness > COARSE + _ROUNDING:
+            assert found in at_once
+            assert found in in_portions
 
 
 def test_every_pair_of_the_new_ones_names_a_new_one():
@@ -340,11 +384,26 @@ def test_who_is_new_and_comes_first_in_a_crowd_is_found_by_all_who_were_there(cr
     assert search(signatures).pairs <= earlier | search(signatures, new).pairs
 
 
-def test_blocks_are_bounded(crowd, monkeypatch):
+def test_all_who_were_there_show_in_a_window_who_is_new():
+    """Also those behind in a crowd whose windows hash alike: they too have to find a centre."""
+    original = signature(natural(5)).ravel()
+    bars = [signature(with_bars(natural(5), 0.1, grey)) for grey in range(CROWD + 16)]
+    signatures = np.stack([*(each.ravel() for each in bars), original])
+    number = [window.edges for window in WINDOWS].index((0.0455, 0.9545, 0, 1))
+    assert len(set(Indexed.of(signatures[:-1]).value[:, number].tolist())) < 4
+    new = len(bars)
+    for rank in (np.arange(len(signatures)), np.arange(len(signatures))[::-1]):
+        found = search(signatures, {new}, rank).kept
+        assert {first for first, second, _, _ in found if second == new} == set(range(new))
+
+
+@pytest.mark.parametrize("new", [None, {3}, set(range(30, 70))])
+def test_blocks_are_bounded(crowd, new, monkeypatch):
     signatures, rank = crowd
-    expected = search(signatures, rank=rank)
-    monkeypatch.setattr(probing, "_PAIRS_AT_ONCE", 100)
-    blocks = list(candidates(of(signatures, rank)))
+    expected = search(signatures, new, rank)
+    monkeypatch.setattr(crowds, "_PAIRS_AT_ONCE", 100)
+    some = None if new is None else np.array(sorted(new))
+    blocks = list(candidates(of(signatures, rank), some))
     assert max(count for count, _ in blocks) <= 100
     assert sum(count > 0 for count, _ in blocks) >= expected.by_hash / 100
     assert gathered(blocks) == expected
@@ -353,7 +412,7 @@ def test_blocks_are_bounded(crowd, monkeypatch):
 def test_many_small_crowds_share_blocks_that_are_bounded(monkeypatch):
     expected = search(FAMILIES)
     for most in (12, 64):
-        monkeypatch.setattr(probing, "_PAIRS_AT_ONCE", most)
+        monkeypatch.setattr(crowds, "_PAIRS_AT_ONCE", most)
         blocks = list(candidates(of(FAMILIES)))
         assert max(count for count, _ in blocks) <= max(most, max_of_one(FAMILIES))
         assert gathered(blocks) == expected
