@@ -69,12 +69,17 @@ def probes_of(
     pictures: Pictures, positions: NDArray[np.int64], window: Window
 ) -> tuple[Probes, NDArray[np.floating]]:
     """What to look for: this window of each, in its likely turns; and the directions of each."""
-    parts, rows = [], []
+    parts, count = [], 0
+    rows = np.empty((2 * len(positions), 63), dtype=np.float16)  # filled as far as it is wanted
     for begin in range(0, len(positions), _AT_ONCE):
         some = positions[begin : begin + _AT_ONCE]
         probes = windows.in_likely_turns(windows.spectra(pictures.signatures(some), window))
-        rows.append(windows.directions(probes.spectra).astype(np.float16))
-        nothing = probes.spectra[:0]
+        if count + len(probes) > len(rows):
+            more = np.empty((len(rows) + len(probes), 63), dtype=np.float16)
+            rows = np.concatenate([rows, more])
+        rows[count : count + len(probes)] = windows.directions(probes.spectra)
+        count += len(probes)
+        nothing = np.empty((0, 8, 8), dtype=np.float32)  # a slice would hold all of them
         parts.append(Probes(probes.picture + begin, probes.turn, probes.value, nothing))
     joined = Probes(
         np.concatenate([part.picture for part in parts]),
@@ -82,7 +87,7 @@ def probes_of(
         np.concatenate([part.value for part in parts]),
         parts[0].spectra,
     )
-    return joined, np.concatenate(rows)
+    return joined, rows[:count]
 
 
 class Directions:
@@ -93,11 +98,10 @@ class Directions:
         self._window = window
         self._rows: NDArray[np.float16] | None = None
         if cached:
-            every = np.arange(len(pictures))
-            parts = range(0, len(pictures), _AT_ONCE)
-            self._rows = np.concatenate(
-                [self._computed(every[at : at + _AT_ONCE]).astype(np.float16) for at in parts]
-            )
+            self._rows = np.empty((len(pictures), 63), dtype=np.float16)
+            for at in range(0, len(pictures), _AT_ONCE):
+                some = np.arange(at, min(at + _AT_ONCE, len(pictures)))
+                self._rows[some] = self._computed(some)
 
     def of(self, positions: NDArray[np.int64]) -> NDArray[np.floating]:
         """(n, 63), of length 1."""
