@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from catalog import dihedral
 from catalog.imaging import comparing, formats, limits
 from catalog.imaging.decode import look
 from catalog.imaging.failing import explain, one_line
@@ -36,7 +37,7 @@ def compare(
 ) -> Comparison | Failure:
     """Compare two files, each a path and its digest, at the window of the first that was found.
 
-    ``turn`` (see ``search.dihedral``) brings the second to lie as the first does. A file that is
+    ``turn`` (see ``dihedral``) brings the second to lie as the first does. A file that is
     not there, or not the same any more, or cannot be decoded, gives a Failure.
     """
     one, other = seen(*first), seen(*second)
@@ -88,12 +89,9 @@ def _fitting(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def turned(pixels: Pixels, turn: int) -> Pixels:
-    """An RGB square, mirrored, flipped and swapped as the bits of ``turn`` say."""
-    if turn & 1:
-        pixels = pixels[:, ::-1]
-    if turn & 2:
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels.swapaxes(0, 1) if turn & 4 else pixels)
+    """An RGB square (n, n, 3), turned."""
+    channels = dihedral.turned(np.moveaxis(pixels, -1, 0), turn)
+    return np.ascontiguousarray(np.moveaxis(channels, 0, -1))
 
 
 def seen(path: bytes, digest: bytes) -> Pixels | Failure:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from catalog.dihedral import EXIF, INVERSE, TURNS
 from catalog.matching import settle
 from catalog.matching.circumstances import of_picture
 from catalog.matching.settle import Request
 from catalog.matching.weigh import agree, looks_alike, refined, ruled
 from catalog.model import Alignment, Comparison, Failure, Picture, Rule
 from catalog.search import probing
-from catalog.search.dihedral import EXIF, INVERSE, TURNS
 from catalog.search.pictures import Indexed, Pictures
 from catalog.search.probing import Candidates
 from catalog.search.windows import WINDOWS

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.dihedral import INVERSE, turned_each
 from catalog.matching.circumstances import Facts, forbidding
 from catalog.model import SIGNATURE_SIDE, Rule
 from catalog.progress import SILENT, Phase, Progress
 from catalog.search import verify
-from catalog.search.dihedral import INVERSE, turned_each
 from catalog.search.pictures import Signatures
 from catalog.search.probing import Candidates
 from catalog.search.verify import Alignments

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.dihedral import EXIF, INVERSE
 from catalog.model import Kind, Match, Photo, Rule, sides_of
-from catalog.search.dihedral import EXIF, INVERSE
 from catalog.store.hashes import HashTable
 from catalog.store.matches import RULES, Matches
 

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.dihedral import spectra_turned
 from catalog.search import windows
-from catalog.search.dihedral import spectra_turned
 from catalog.search.windows import WHOLE, WINDOWS, Probes, Window
 
 _AT_ONCE: Final = 512  # pictures whose frequencies are computed together

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.dihedral import COMPOSED, INVERSE, spectra_turned
 from catalog.search import windows
 from catalog.search.crowds import Crowds, among_the_first, joined
-from catalog.search.dihedral import COMPOSED, INVERSE, spectra_turned
 from catalog.search.pictures import Directions, Pictures, probes_of, turned_rows
 from catalog.search.verify import coarse
 from catalog.search.windows import WHOLE, WINDOWS

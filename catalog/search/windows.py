@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.dihedral import FLIPPED, MIRRORED, SWAPPED, TURNS, spectra_turned
 from catalog.model import SIGNATURE_SIDE
-from catalog.search.dihedral import FLIPPED, MIRRORED, SWAPPED, TURNS, spectra_turned
 
 Interval = tuple[float, float]  # parts of a side
 

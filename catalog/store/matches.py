@@ -29,7 +29,7 @@ class Matches:
     """Pairs of contents, as arrays of one length n.
 
     ``first`` and ``second`` (int64) are ids of contents, ``rule`` (uint8) a place in RULES,
-    ``score`` (float32), ``turn`` (uint8, see ``search.dihedral``) brings the second to lie as the
+    ``score`` (float32), ``turn`` (uint8, see ``dihedral``) brings the second to lie as the
     first, ``edges`` (n, 4) float32: left, right, top and bottom of the window of the first.
     """
 

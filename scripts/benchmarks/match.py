@@ -25,9 +25,9 @@ from PIL import Image
 from benchmarks import catalogs, montage, product
 from benchmarks.measuring import Run, cores, median, run, say
 from benchmarks.reporting import Figure, Report
+from catalog.dihedral import turned_each
 from catalog.model import Rule
 from catalog.search import verify
-from catalog.search.dihedral import turned_each
 from catalog.search.windows import EDGES, WHOLE, directions, spectra
 from catalog.store.database import open_for_writing
 

@@ -12,13 +12,13 @@ import pytest
 from blake3 import blake3
 from PIL import Image, ImageFilter
 
+from catalog import dihedral
 from catalog.imaging import limits, looking
 from catalog.imaging.comparing import Comparison, compare
 from catalog.imaging.looking import seen, turned
 from catalog.imaging.orientation import upright
 from catalog.imaging.overlay import SIDE
 from catalog.model import Failure, Reason
-from catalog.search import dihedral
 from tests.imaging.edits import WHOLE, photo, squeezed
 
 TURNED_BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
+from catalog.dihedral import TURNS, turned
 from catalog.matching import known
 from catalog.matching.find import find
 from catalog.model import Picture, Stages
-from catalog.search.dihedral import TURNS, turned
 from catalog.store import contents
 from catalog.store.database import Database
 from catalog.store.matches import RULES, Matches

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from catalog.dihedral import INVERSE
 from catalog.matching import known
 from catalog.matching.beside import ASKED, beside
 from catalog.matching.circumstances import of_picture
 from catalog.model import Rule
-from catalog.search.dihedral import INVERSE
 from catalog.store.database import open_for_writing
 from catalog.store.matches import RULES, Matches
 from tests.matching.shelves import Name, Shelf, asked

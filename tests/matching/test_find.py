@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from catalog.dihedral import TURNS, turned
 from catalog.matching import find as finding
 from catalog.matching import known
 from catalog.matching.weigh import PERHAPS_SAME, SIMILAR
 from catalog.model import Rule
 from catalog.search import crowds
-from catalog.search.dihedral import TURNS, turned
 from catalog.search.frames import shown
 from catalog.store.database import Database, open_for_writing
 from catalog.store.matches import Matches, code_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from catalog.dihedral import TURNS, spectra_turned, turned
 from catalog.search import windows
-from catalog.search.dihedral import TURNS, spectra_turned, turned
 from catalog.search.pictures import Indexed
 from catalog.search.windows import WHOLE, WINDOWS
 from tests.search.pictures import natural, signature

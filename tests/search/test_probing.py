@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.dihedral import COMPOSED, INVERSE, TURNS, spectra_turned, turned
 from catalog.model import SIGNATURE_SIDE
 from catalog.search import crowds, pictures, probing, windows
 from catalog.search.crowds import CROWD
-from catalog.search.dihedral import COMPOSED, INVERSE, TURNS, spectra_turned, turned
 from catalog.search.pictures import Indexed, Pictures
 from catalog.search.probing import (
     COARSE,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from catalog.dihedral import TURNS, spectra_turned, turned, turned_each
 from catalog.model import SIGNATURE_SIDE
 from catalog.search import windows
-from catalog.search.dihedral import TURNS, spectra_turned, turned, turned_each
 from catalog.search.windows import EDGES, NEAR_TIE, WHOLE, WINDOWS, Window
 from tests.search.pictures import natural, signature, signatures
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 from scipy.fft import dctn
 
-from catalog.search.dihedral import (
+from catalog.dihedral import (
     COMPOSED,
     EXIF,
     FLIPPED,
