@@ -38,7 +38,12 @@ _TEXTURED: Final = 6.0  # standard deviation of a block, of 255, that can show a
 _NOISE: Final = 3.5  # of 255: what the strongest compression leaves everywhere
 _DIFFERS: Final = 0.35  # of its texture, that a block's residual is at least
 _DIFFERS_BLOWN: Final = 0.55  # the same, of a block that is blown out in part
-_BLOWN: Final = 240  # of 255, of any channel of either picture, and of so many pixels:
+_PAPER_WHITE, _SCREEN_BLACK = 235, 25  # of 255
+_PAPER: Final = 0.3  # of the pixels, that one grey takes on a page ...
+_EVEN: Final = 1  # ... give or take so many of 255
+_ODD: Final = 0.2  # of its texture, that a block of a page is off ...
+_ODDLY: Final = 4.0  # ... and times what nine of ten blocks are
+_BLOWN: Final = 240  # of 255, of any channel, in one of the pictures, and of so many pixels:
 _PART_BLOWN: Final = 0.1
 _OFF: Final = 14.0  # of 255, that the mean of a block is off, be it textured or not
 _MOVED: Final = 0.35  # pixels
@@ -108,6 +113,11 @@ def _measured(pair: LaidOver, *, swapped: bool) -> Comparison:
     share = np.sqrt(np.maximum(left**2 - 2 * floor, 0) / (texture**2 + 4))
     textured = usable & (texture > _TEXTURED)
     most = np.where(_blown(pair), _DIFFERS_BLOWN, _DIFFERS)
+    page = _is_page(pair.source, pair.target)
+    if page and textured.any():  # in a copy all lines of it are alike
+        most = np.minimum(most, max(_ODD, _ODDLY * float(np.percentile(share[textured], 90))))
+        # Of paper and ink a curve may make anything, also of a mark that only one has nothing.
+        off = np.maximum(off, _off_plainly(pair))
     differing = usable & ((textured & (share > most)) | (off > _OFF))
     moved = textured & ~differing & _moved(fitted, residual, pair.known, floor)
     recoloured = usable & _recoloured(pair)
@@ -125,13 +135,44 @@ def _measured(pair: LaidOver, *, swapped: bool) -> Comparison:
         painted=painted,
         noise=float(np.sqrt(floor)),
         on_first=None if on_wanted is None else on_wanted is swapped,
+        page=page,
     )
 
 
+def _is_page(one: Floats, other: Floats) -> bool:
+    """Whether one grey fills much of both, and in one of them it is white or black.
+
+    As paper does, and the ground of a screenshot; hardly anything that a lens saw.
+    """
+    grounds = []
+    for picture in (one, other):
+        grey = np.rint(picture @ LUMA).astype(np.int64).ravel()
+        around = np.convolve(np.bincount(grey), np.ones(2 * _EVEN + 1, dtype=np.int64), "same")
+        if around.max() < _PAPER * len(grey):
+            return False
+        grounds.append(int(around.argmax()))
+    return any(ground >= _PAPER_WHITE or ground <= _SCREEN_BLACK for ground in grounds)
+
+
+def _off_plainly(pair: LaidOver) -> Floats:
+    """Of each block, how far its mean is off where only contrast and brightness are evened out."""
+    factor = SIDE // COLOUR_SIDE
+    known = pair.known[::factor, ::factor]
+    source, target = pair.source @ LUMA, pair.target @ LUMA
+    terms = np.stack([source, np.ones_like(source)], axis=-1)
+    found = robust(terms[known], target[known]).astype(np.float32)
+    left = np.where(known, target - np.clip(terms @ found, 0, 255), 0)
+    count = np.maximum(_blocks(known).sum(axis=1), 1)
+    return np.asarray(np.abs(_blocks(left).sum(axis=1)) / count)
+
+
 def _blown(pair: LaidOver) -> Mask:
-    """Blocks in which some pixels are nearly white: what they were the copy does not show."""
-    white = np.maximum(pair.source, pair.target).max(axis=-1) > _BLOWN
-    blown: Mask = _blocks(white).mean(axis=1) > _PART_BLOWN
+    """Blocks in which some pixels are nearly white in one of the two: what they were is gone.
+
+    Paper that is white in both is not blown out.
+    """
+    white, other = (each.max(axis=-1) > _BLOWN for each in (pair.source, pair.target))
+    blown: Mask = _blocks(white != other).mean(axis=1) > _PART_BLOWN
     return blown
 
 

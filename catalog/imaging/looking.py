@@ -22,7 +22,7 @@ from catalog.imaging.failing import explain, one_line
 from catalog.imaging.overlay import SIDE
 from catalog.imaging.reading import OPEN_FLAGS, digest_of
 from catalog.imaging.source import open_source
-from catalog.model import Comparison, Failure, Reason
+from catalog.model import Comparison, Failure, Reason, Stamp
 
 _KEPT = 32  # pictures, 200 KB each: pairs come ordered by their first
 _PANEL = 480  # pixels of the longer side of each drawn picture
@@ -124,13 +124,16 @@ def _looked_at(path: bytes, digest: bytes) -> Pixels | Failure:
     except OSError as error:
         return Failure(Reason.UNREADABLE, one_line(error.strerror or "cannot be opened"))
     try:
-        size = os.fstat(descriptor).st_size
+        before = os.fstat(descriptor)
+        size = before.st_size
         if size > limits.FILE_BYTES:
             return Failure(Reason.TOO_LARGE, f"a file of {size >> 20} MiB")
         source = open_source(descriptor, size, formats.suffix_of(path))
         if digest_of(source) != digest:
             return Failure(Reason.UNSTABLE, "it changed since it was indexed")
         picture = look(source)
+        if Stamp.of(os.fstat(descriptor)) != Stamp.of(before):  # a large one is read twice
+            return Failure(Reason.UNSTABLE, "it changes while it is read")
     except MemoryError as error:
         return explain(error)
     except OSError as error:

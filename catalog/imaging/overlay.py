@@ -32,6 +32,8 @@ _LARGEST_STEP: Final = 0.02  # of a side
 _BRIGHT, _DARK = 150, 80  # of 255, from which an edit may push a channel there
 _UNCLIPPED: Final = 0.2  # of the pixels, that are enough to go by
 _WHITE, _BLACK = 246, 3  # of 255, beyond which a channel may have run into its limit
+_NEARLY_WHITE, _NEARLY_BLACK = 242, 8  # of 255, what the edit would have made of such a pixel
+_FEW: Final = 64  # pixels, that do not tell what the edit was
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +172,36 @@ def _inside(affine: Affine, side: int, border: int) -> Mask:
 def _unclipped(window: Floats, target: Floats, known: Mask) -> Mask:
     """``known`` without the pixels where a channel of either ran into black or white.
 
-    What a brightness edit clips is neither a difference nor a proof. Where that leaves too
-    little, nothing is left out.
+    What a brightness edit clips is neither a difference nor a proof. A pale mark on white paper is
+    none: what the edit did to all other pixels would not have made it white. Where too little is
+    left, nothing is left out.
     """
     clipped = np.zeros(known.shape, dtype=np.bool_)
     for picture, other in ((window, target), (target, window)):
         high = (picture > _WHITE) & (other < _WHITE) & (other > _BRIGHT)
         low = (picture < _BLACK) & (other > 2 * _BLACK) & (other < _DARK)
-        clipped |= (high | low).any(axis=-1)
+        if not (high | low).any():
+            continue
+        edited = _edited(other, picture, known)
+        clipped |= ((high & (edited > _NEARLY_WHITE)) | (low & (edited < _NEARLY_BLACK))).any(-1)
     kept: Mask = known & ~ndimage.binary_dilation(clipped)  # smoothing has spread it
     return kept if kept.sum() > _UNCLIPPED * known.sum() else known
+
+
+def _edited(other: Floats, picture: Floats, known: Mask) -> Floats:
+    """What ``other`` would be, were all of it changed as where neither ran into a limit.
+
+    One linear map of the three channels: brightness, contrast, saturation, white balance.
+    """
+    inside = known & ((np.minimum(picture, other) > _BLACK).all(axis=-1))
+    inside &= (np.maximum(picture, other) < _WHITE).all(axis=-1)
+    terms = np.concatenate([other, np.ones_like(other[..., :1])], axis=-1)
+    some = terms[inside]
+    if len(some) < _FEW:
+        return other
+    normal = (some.T @ some).astype(np.float64) + np.eye(4)
+    edited: Floats = terms @ np.linalg.solve(normal, some.T @ picture[inside]).astype(np.float32)
+    return edited
 
 
 def _aligned(one: Floats, other: Floats, affine: Affine, most: int) -> tuple[Affine, Curves]:

@@ -105,7 +105,7 @@ class Judge:
         return Matches.joined([earlier.only(old), found])
 
     def _found(self, new: NDArray[np.int64], executor: Executor | None) -> Matches:
-        """What a search finds. All signatures are held meanwhile, and no longer."""
+        """What a search finds. The signatures it holds go with it."""
         pictures = known.load(self._database, self.progress, searched=len(new))
         return find(self._database, pictures, new, self.stages, self.progress, executor)
 
@@ -113,7 +113,8 @@ class Judge:
         """Keep what was found about ``new`` contents, but for what changed since ``seen``."""
 
         def unchanged(writer: Writer, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-            return ~np.isin(ids, changes.since(writer, seen))
+            changed = changes.since(writer, seen)
+            return np.zeros(len(ids), np.bool_) if changed is None else ~np.isin(ids, changed)
 
         def forgetting(ids: NDArray[np.int64]) -> _Step:
             return lambda writer: matches.forget(writer, ids.tolist(), MATCHER)

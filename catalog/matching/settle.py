@@ -81,6 +81,9 @@ def verdict(comparison: Comparison) -> Rule:
         return Rule.TOO_LITTLE_DETAIL
     if comparison.recoloured > RECOLOURED:
         return Rule.COLOURS_DIFFER
+    if comparison.page:  # the next invoice has another number; and a stamp on it says something
+        agree = not comparison.differing and not comparison.recoloured and comparison.moved <= MOVED
+        return Rule.PIXELS_AGREE if agree else Rule.PARTS_DIFFER
     if comparison.differing <= DIFFERING and comparison.moved <= MOVED:
         return Rule.PIXELS_AGREE
     paint = next((each for each in PAINTS if _explains(each, comparison)), None)

@@ -175,6 +175,7 @@ class Comparison:
     painted: float
     noise: float  # of 255, of the better half of all pixels
     on_first: bool | None = None  # whether the colour lies on the first; None: that is unclear
+    page: bool = False  # half of it is of one grey, such as paper
 
 
 @dataclass(frozen=True, slots=True)

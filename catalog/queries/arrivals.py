@@ -35,7 +35,7 @@ _PERHAPS: Final = np.array(
 def already_there(catalog: bytes, arrivals: Sequence[tuple[bytes, int]]) -> Iterator[AlreadyThere]:
     """For each of these new photos, by path and content, one that shows the same, if there is one.
 
-    Equal bytes come before one picture, and the photo that would be kept before others. Of two
+    Equal bytes come before one picture, and the better photo before others. Of two
     that arrive together, the second is told about. Of very many, those are looked at whose bytes
     or whose pHash another has nearly: 'imgcat dupes' finds the rest. Raises what opening the
     catalog raises.
@@ -105,20 +105,22 @@ class _Asking:
         like = _best(self._database, theirs[same], path, to_come) if same else None
         if like is None:
             return None
-        score = max(alike.score[place] for place in same if theirs[place] == like.content)
-        return AlreadyThere(path, like.path, Kind.SAME, min(1.0, float(score)))
+        score = max(float(alike.score[place]) for place in same if theirs[place] == like.content)
+        return AlreadyThere(path, like.path, Kind.SAME, min(1.0, score))
 
 
 def _best(
     database: Database, ring: NDArray[np.int64], path: bytes, to_come: set[bytes]
 ) -> Photo | None:
-    """The photo to keep of those that hold these contents and are there; not one to come."""
+    """The best photo of those that hold these contents and are there; not one to come."""
     files = holders.of_contents(database, ring)
     chosen = files.photo[ranking.order(database, files)].tolist()
     records = holders.records(database, chosen, Places(database))
     for number in chosen:
         photo = records.get(number)
         if photo is None or photo.path == path or photo.path in to_come:
+            continue
+        if photo.content not in ring:  # it changed meanwhile
             continue
         if _is_another_file(photo.path, path):
             return photo

@@ -101,12 +101,15 @@ def _remembered(database: Database, alike: Matches, own: int | None) -> Matches:
         return alike
     alike = alike.only((alike.first != own) & (alike.second != own))
     before = matches.of_contents(database, [own])
-    decided = ~np.isin(before.rule, UNSETTLED)
-    others = np.where(before.first == own, before.second, before.first)[decided]
-    rules = dict(zip(others.tolist(), before.rule[decided].tolist(), strict=True))
+    before = before.only(~np.isin(before.rule, UNSETTLED))
+    others = np.where(before.first == own, before.second, before.first)
+    decided = {content: at for at, content in enumerate(others.tolist())}
     for at, content in enumerate(np.maximum(alike.first, alike.second).tolist()):
-        if content in rules and alike.rule[at] in UNSETTLED:
-            alike.rule[at] = rules[content]
+        if content in decided and alike.rule[at] in UNSETTLED:
+            told = decided[content]
+            rule = RULES[before.rule[told]]
+            turned_round = (before.first[told] == own) != (alike.first[at] == ASKED)
+            alike.rule[at] = matches.code_of(rule.flipped if turned_round else rule)
     return alike
 
 

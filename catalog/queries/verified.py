@@ -231,6 +231,10 @@ class _Asking:
         if self._judge is not None and len(at):
             self._judge.decide(at)
 
+    def costs_of(self, edges: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of these edges of the graph, which hold."""
+        return self.costs(self._graph.known[edges])
+
     def costs(self, at: NDArray[np.int64]) -> NDArray[np.float64]:
         """How far two are from one another.
 
@@ -261,7 +265,7 @@ def _starred(
             np.arange(len(graph.content)),
             graph.first,
             graph.second,
-            asking.costs(graph.known),
+            asking.costs_of,
             asking.holds,
         )
         more = np.setdiff1d(_stamped(graph, stars, known), stamped)

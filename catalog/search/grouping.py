@@ -157,7 +157,7 @@ def stars_asking(
     rank: NDArray[np.int64],
     first: NDArray[np.int64],
     second: NDArray[np.int64],
-    cost: NDArray[np.float64],
+    cost: Callable[[NDArray[np.int64]], NDArray[np.float64]],
     holds: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
 ) -> Asked:
     """As ``stars``, where it is dear to learn whether an edge holds: only the needed are asked for.
@@ -165,7 +165,7 @@ def stars_asking(
     ``first`` and ``second`` are the ends of the edges, none twice; ``holds`` is given positions of
     edges, all at once that can be. These are the edges between a centre and a node that comes after
     it. A node joins the centre of the least ``cost`` among those whose edges hold, of equal ones
-    the best.
+    the best; the cost is asked of edges that hold, once that is known.
     """
     count = len(rank)
     one, other = rank[first], rank[second]
@@ -181,7 +181,7 @@ def stars_asking(
         ready = open_ & ~waiting
         asked = left[ready[worse[left]] & centre[better[left]]]
         good = asked[holds(asked)] if len(asked) else asked
-        order = good[np.lexsort((better[good], cost[good], worse[good]))]
+        order = good[np.lexsort((better[good], cost(good), worse[good]))]
         nodes, at = np.unique(worse[order], return_index=True)
         joined[nodes] = order[at]
         open_[ready] = False

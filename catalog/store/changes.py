@@ -13,7 +13,10 @@ def latest(database: Database) -> int:
     return int(database.value("SELECT max(seq) FROM content_log") or 0)
 
 
-def since(writer: Writer, seq: int) -> NDArray[np.int64]:
-    """The contents that changed or went since entry ``seq``."""
+def since(writer: Writer, seq: int) -> NDArray[np.int64] | None:
+    """The contents that changed or went since entry ``seq``; None where the log begins later."""
+    oldest = writer.rows("SELECT min(seq) FROM content_log")[0][0]
+    if oldest is not None and oldest > seq + 1:
+        return None
     rows = writer.rows("SELECT DISTINCT content FROM content_log WHERE seq > ?", (seq,))
     return np.array([content for (content,) in rows], dtype=np.int64)

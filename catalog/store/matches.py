@@ -133,10 +133,17 @@ def save(writer: Writer, matches: Matches) -> None:
 
 
 def decide(writer: Writer, matches: Matches) -> None:
-    """Change what decided about these pairs, where they are still remembered."""
+    """Say what decided about these pairs, where they are remembered and nothing else did yet.
+
+    Another process may have compared their files meanwhile, or found that one has more frames.
+    """
     rules = (RULES[code].value for code in matches.rule.tolist())
     rows = zip(rules, matches.first.tolist(), matches.second.tolist(), strict=True)
-    writer.run_many("UPDATE match SET rule = ? WHERE first = ? AND second = ?", rows)
+    writer.run_many(
+        "UPDATE match SET rule = ? WHERE first = ? AND second = ? "
+        "AND rule IN ('undecided', 'not-compared')",
+        rows,
+    )
 
 
 def forget(writer: Writer, contents: Sequence[int], matcher: int) -> None:

@@ -15,13 +15,16 @@ from collections.abc import Mapping
 
 from catalog.errors import CatalogDamaged
 from catalog.store.opening import damage
-from catalog.store.schema import CONTENT_LOG, FOLDER_INODE, MATCHES, SHOWN, VERSION
+from catalog.store.schema import CONTENT_CHANGED, CONTENT_LOG, FOLDER_INODE, MATCHES, SHOWN, VERSION
 
 STEPS: Mapping[int, str] = {  # version 1 is the first
     1: CONTENT_LOG + "INSERT INTO content_log (content, upto) "
     "SELECT id, id FROM content ORDER BY id DESC LIMIT 1;",
     2: FOLDER_INODE,
-    3: f"ALTER TABLE content ADD COLUMN {SHOWN};\n" + MATCHES,
+    3: f"ALTER TABLE content ADD COLUMN {SHOWN};\n"
+    + "DROP TRIGGER content_changed;\n"
+    + CONTENT_CHANGED
+    + MATCHES,
 }
 
 

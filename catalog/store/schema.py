@@ -6,11 +6,23 @@ APPLICATION_ID = 0x696D6763  # "imgc"; SQLite keeps it at offset 68 of the file
 VERSION = 4  # PRAGMA user_version; a later one is refused, an earlier one migrated
 PAGE_SIZE = 16_384  # a 1 KB signature costs 1,093 bytes here and 1,369 on pages of 4 KB
 
-# What became of contents since somebody copied their hashes (see store.hashes). Contents up to
+# What may change what others are to it.
+CONTENT_CHANGED = """
+CREATE TRIGGER content_changed AFTER UPDATE ON content
+WHEN (OLD.phash, OLD.dhash, OLD.ahash, OLD.flat, OLD.recipe, OLD.frames)
+    <> (NEW.phash, NEW.dhash, NEW.ahash, NEW.flat, NEW.recipe, NEW.frames)
+BEGIN
+    INSERT INTO content_log (content, upto)
+    SELECT NEW.id, max(upto, NEW.id) FROM content_logged;
+END;
+"""
+
+# What became of contents since somebody copied their hashes (see store.columns). Contents up to
 # "upto" are of this history, which the token tells from another one, such as that of a restored
 # backup: a row for each of them that changed, went, or came by hand. Those after it are looked at
 # each time, so it follows them; it never falls.
-CONTENT_LOG = """
+CONTENT_LOG = (
+    """
 CREATE TABLE content_log (
     seq      INTEGER PRIMARY KEY AUTOINCREMENT,
     content  INTEGER NOT NULL,
@@ -25,14 +37,9 @@ WHEN NEW.id - (SELECT upto FROM content_logged) NOT BETWEEN 1 AND 1023
 BEGIN
     INSERT INTO content_log (content, upto)
     SELECT NEW.id, max(upto, NEW.id) FROM content_logged;
-END;
-CREATE TRIGGER content_changed AFTER UPDATE ON content
-WHEN (OLD.phash, OLD.dhash, OLD.ahash, OLD.flat) <> (NEW.phash, NEW.dhash, NEW.ahash, NEW.flat)
-BEGIN
-    INSERT INTO content_log (content, upto)
-    SELECT NEW.id, max(upto, NEW.id) FROM content_logged;
-END;
-CREATE TRIGGER content_deleted AFTER DELETE ON content BEGIN
+END;"""
+    + CONTENT_CHANGED
+    + """CREATE TRIGGER content_deleted AFTER DELETE ON content BEGIN
     INSERT INTO content_log (content, upto)
     SELECT OLD.id, max(upto, OLD.id) FROM content_logged;
 END;
@@ -41,6 +48,7 @@ CREATE TRIGGER content_log_kept AFTER INSERT ON content_log BEGIN
     DELETE FROM content_log WHERE seq <= NEW.seq - 131072;
 END;
 """
+)
 
 # Under which name a folder is known that turns up elsewhere: asked for each new one.
 FOLDER_INODE = "CREATE INDEX folder_inode ON folder (inode);"

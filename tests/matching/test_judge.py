@@ -239,11 +239,12 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) ->
     monkeypatch.setattr(judge, "find", searched)
 
 
+@pytest.mark.parametrize("what", ["phash = phash + 1", "frames = 2", "recipe = 'another'"])
 def test_contents_that_change_while_a_search_runs_are_not_marked(
-    three: Album, monkeypatch: pytest.MonkeyPatch
+    three: Album, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     toned = three.ids_of("1-toned.jpg")
-    sql = "UPDATE content SET phash = phash + 1 WHERE id = ?"
+    sql = f"UPDATE content SET {what} WHERE id = ?"
     meanwhile(monkeypatch, lambda: change(three, sql, toned))
     three.search()
     assert toned not in {content for (content,) in three.rows("SELECT content FROM searched")}
@@ -251,6 +252,19 @@ def test_contents_that_change_while_a_search_runs_are_not_marked(
     assert all("1-toned.jpg" not in pair for pair in three.remembered())
     assert three.search().searched == 1
     assert len(three.remembered()) == 3
+
+
+def test_where_the_log_was_cut_off_meanwhile_nothing_is_marked(
+    three: Album, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def many() -> None:
+        with open_for_writing(three.catalog) as database, database.writing() as writer:
+            writer.run("INSERT INTO content_log (seq, content, upto) VALUES (200000, 1, 3)")
+
+    meanwhile(monkeypatch, many)
+    three.search()
+    assert three.rows("SELECT content FROM searched") == []
+    assert three.search().searched == 3
 
 
 def test_contents_that_go_while_a_search_runs_leave_nothing(

@@ -346,7 +346,8 @@ def asking(
 ) -> tuple[list[int], list[int]]:
     ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
     costs = np.array(cost, dtype=np.float64)
-    found = stars_asking(np.array(rank, dtype=np.int64), ends[:, 0], ends[:, 1], costs, holds)
+    order = np.array(rank, dtype=np.int64)
+    found = stars_asking(order, ends[:, 0], ends[:, 1], costs.__getitem__, holds)
     assert (found.centre.dtype, found.edge.dtype) == (np.int64, np.int64)
     return found.centre.tolist(), found.edge.tolist()
 
@@ -422,3 +423,16 @@ def test_a_long_chain_is_settled_though_each_link_waits_for_the_one_before():
     assert centre == [node - node % 2 for node in range(301)]
     assert by == [node - 1 if node % 2 else -1 for node in range(301)]
     assert holds.asked == list(range(0, 300, 2))
+
+
+def test_what_an_edge_costs_is_asked_when_it_is_known_to_hold():
+    """Two centres that are not close; that the node is the same as both is found out by asking."""
+    costs = np.array([1.2, 1.1])
+
+    def holds(edges):
+        costs[edges] = 0.0
+        return np.ones(len(edges), dtype=np.bool_)
+
+    ends = np.array([[0, 2], [1, 2]])
+    found = stars_asking(np.arange(3), ends[:, 0], ends[:, 1], lambda edges: costs[edges], holds)
+    assert found.centre.tolist() == [0, 1, 0], "the best of equal ones"

@@ -208,5 +208,41 @@ def test_what_changed_since_is_told(six: Database) -> None:
     assert changes.latest(six) > seen
 
 
+def test_that_the_log_begins_later_is_told(six: Database) -> None:
+    seen = changes.latest(six)
+    with six.writing() as writer:
+        writer.run("INSERT INTO content_log (seq, content, upto) VALUES (?, 1, 6)", (seen + 1,))
+        assert changes.since(writer, seen).tolist() == [1]
+        writer.run("DELETE FROM content_log WHERE seq <= ?", (seen + 1,))
+        writer.run("INSERT INTO content_log (seq, content, upto) VALUES (?, 2, 6)", (seen + 2,))
+        assert changes.since(writer, seen) is None
+        assert changes.since(writer, seen + 1).tolist() == [2]
+
+
+def test_what_another_decided_meanwhile_stays(six: Database) -> None:
+    pair = Matches(
+        np.array([1]),
+        np.array([2]),
+        np.array([matches.code_of(Rule.UNDECIDED)], dtype=np.uint8),
+        np.array([0.99], dtype=np.float32),
+        np.array([0], dtype=np.uint8),
+        np.array([[0, 1, 0, 1]], dtype=np.float32),
+    )
+
+    def decided(rule: Rule) -> Rule:
+        pair.rule[0] = matches.code_of(rule)
+        with six.writing() as writer:
+            matches.decide(writer, pair)
+        (code,) = matches.of_contents(six, [1]).rule
+        return RULES[code]
+
+    with six.writing() as writer:
+        writer.run("DELETE FROM match")
+        matches.save(writer, pair)
+    assert decided(Rule.NOT_COMPARED) is Rule.NOT_COMPARED
+    assert decided(Rule.SEVERAL_FRAMES) is Rule.SEVERAL_FRAMES
+    assert decided(Rule.PIXELS_AGREE) is Rule.SEVERAL_FRAMES
+
+
 def test_every_code_is_the_place_of_its_rule() -> None:
     assert [RULES[code_of(rule)] for rule in Rule] == list(Rule)
