@@ -88,6 +88,16 @@ def test_pixels_count_whichever_way_the_picture_is_turned():
     assert reason(PHOTO, [turned]) == "shorter path"
 
 
+def test_bars_are_no_pixels():
+    """A copy with bars is larger than the picture it was made of, and no better for it."""
+    barred = stamped(replace(PHOTO, width=440, shown=0.89, path=b"/photos/a.jpg"), size=9000)
+    assert barred.pixels == int(440 * 300 * 0.89) < PHOTO.pixels == 400 * 300
+    assert rank_key(PHOTO) < rank_key(barred)
+    assert reason(PHOTO, [barred]) == "more pixels"
+    wider_bars = stamped(replace(barred, shown=0.8, path=b"/photos/b.jpg"), size=9999)
+    assert reason(barred, [wider_bars]) == "more pixels"  # of the picture; the sides are equal
+
+
 def test_the_reason_is_against_the_best_of_the_others():
     small = replace(PHOTO, width=10, path=b"/photos/small.jpg")
     copy = stamped(replace(PHOTO, path=b"/photos/copy.jpg"), mtime_ns=2000)

@@ -287,6 +287,17 @@ def test_pairs_of_one_first_content_come_together(album: Album) -> None:
     assert len(list(itertools.groupby(firsts))) == len(set(firsts)) < len(firsts)
 
 
+def test_they_come_together_in_whatever_order_they_are_asked_about(album: Album) -> None:
+    for seed in (1, 2):
+        album.add(seed, "toned", "cropped", "barred")
+    album.index()
+    with settler(album) as (some, pairs):
+        shuffled = pairs.only(np.random.default_rng(3).permutation(len(pairs)))
+        firsts = [int(shuffled.first[at]) for at, _ in some.settled(shuffled)]
+    assert firsts == sorted(shuffled.first.tolist())
+    assert firsts != shuffled.first.tolist()
+
+
 def test_others_are_files_by_an_id_that_is_none_of_the_catalogs(
     album: Album, tmp_path: Path
 ) -> None:

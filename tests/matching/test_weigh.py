@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from catalog.dihedral import INVERSE, TURNS, turned
 from catalog.matching import weigh
 from catalog.matching.circumstances import Facts
 from catalog.matching.weigh import PERHAPS_SAME, SIMILAR, agree, looks_alike, refined, ruled
@@ -98,6 +99,39 @@ def test_signatures_prove_nothing_where_one_grey_prevails() -> None:
         icon = with_ground(share)
         assert agreeing({}, icon, plain) is proven
         assert agreeing({}, plain, icon) is proven
+
+
+def test_a_grey_prevails_also_if_it_is_not_quite_one() -> None:
+    """As JPEG leaves the ground of an icon."""
+    plain, icon = signature(natural(1)).ravel(), with_ground(0.3)
+    ground = np.flatnonzero(icon == 250)
+    icon[ground[::2]] = 246
+    levels, counts = np.unique(icon >> 2, return_counts=True)
+    assert counts.max() < 0.2 * icon.size
+    assert {246 >> 2, 250 >> 2} <= set(levels.tolist())
+    assert not agreeing({}, icon, plain)
+
+
+@pytest.mark.parametrize("name", ["toned", "encoded"])
+@pytest.mark.parametrize("turn", TURNS)
+def test_which_of_two_whole_pictures_comes_first_depends_on_what_they_show(
+    turn: int, name: str
+) -> None:
+    """Not on their order, nor on how they lie; else the score would be another, too."""
+    copy = edited(1, name)
+    every = np.stack([edited(1, "original").ravel(), turned(copy, turn).ravel(), copy.ravel()])
+    plain, fit = refined(lambda at: every[at], pairs((0, 2)))
+    first_is_plain = int(plain.first[0]) == 0
+    for ends, back in (((0, 1), INVERSE[turn]), ((1, 0), turn)):
+        likely = replace(pairs(ends), turn=np.array([back], dtype=np.uint8))
+        likely, aligned = refined(lambda at: every[at], likely)
+        assert (int(likely.first[0]) == 0) is first_is_plain
+        assert sorted([int(likely.first[0]), int(likely.second[0])]) == [0, 1]
+        squares = [every[int(side[0])].reshape(32, 32) for side in (likely.first, likely.second)]
+        brought = turned(squares[1], int(likely.turn[0]))
+        assert np.corrcoef(squares[0].ravel(), brought.ravel())[0, 1] > 0.98
+        if first_is_plain:  # then the copy is turned back, and all is as it was
+            assert aligned.score[0] == pytest.approx(fit.score[0], abs=1e-6)
 
 
 def test_a_copy_agrees_and_another_picture_does_not() -> None:

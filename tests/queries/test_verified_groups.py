@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from catalog.errors import UsageError
+from catalog.keeping import rank_key
 from catalog.model import Duplicates, Kind, Match, Rule
 from catalog.queries.criteria import Criteria
 from catalog.queries.selection import EVERYTHING, Selection, selection_of
@@ -348,6 +349,9 @@ def test_of_a_picture_and_its_copy_with_bars_the_one_without_is_kept(
     album.index()
     answer = album.ask()
     assert album.told(answer) == [["plain.jpg", "barred.jpg"]]
+    (group,) = answer.groups
+    assert group.keep == min(members(group), key=rank_key)
+    assert group.keep_reason == "more pixels"
     (match,) = matches_of(album, answer).values()
     assert [more.name for more in match.more] == ["left", "right"]
     assert match.lost == ()

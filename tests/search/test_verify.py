@@ -140,6 +140,14 @@ def test_a_picture_turned_by_a_degree_fits(degrees):
     assert np.abs(found.edges - np.array(edges)).max() < 0.02
 
 
+def test_contrast_is_that_of_the_cells_that_were_compared_and_of_no_others():
+    """In which of two greys every cell is, as often: whichever are left out, 50 is half way."""
+    chosen = np.random.default_rng(1).random((32, 32)) < 0.5
+    two_tone = np.where(chosen, 78, 178).astype(np.uint8)
+    found = refined([two_tone], [two_tone])
+    assert found.contrast[0] == pytest.approx(50, abs=1)
+
+
 def test_a_pair_fits_the_same_in_whatever_batch(monkeypatch):
     some = np.stack([signature(natural(seed)) for seed in range(40)])
     dice = np.random.default_rng(1)
