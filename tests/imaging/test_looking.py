@@ -100,6 +100,22 @@ def test_a_file_that_grew_behind_its_picture_is_another(put, tmp_path):
     assert looks_like(seen(*ends(tmp_path / "a.png")), IMAGE)
 
 
+def test_a_large_file_that_changes_between_its_two_reads_is_unstable(put, monkeypatch):
+    monkeypatch.setattr(limits, "WHOLE_BYTES", 1000)
+    path, digest = put(IMAGE, "a.png")
+    look = looking.look
+
+    def changed_meanwhile(source):
+        with open(path, "ab") as file:
+            file.write(b"more")
+        return look(source)
+
+    monkeypatch.setattr(looking, "look", changed_meanwhile)
+    found = seen(path, digest)
+    assert isinstance(found, Failure)
+    assert found.reason is Reason.UNSTABLE
+
+
 def test_either_file_may_be_the_one_that_fails(put, tmp_path):
     good = put(IMAGE, "a.png")
     gone = os.fsencode(tmp_path / "none.png"), b"x" * 32

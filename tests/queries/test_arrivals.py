@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from catalog.model import AlreadyThere, Kind
+from catalog.model import AlreadyThere, Kind, Photo
 from catalog.queries import arrivals
 from catalog.queries.arrivals import already_there
 from catalog.store import holders
@@ -114,3 +116,18 @@ def test_those_that_are_like_nothing_are_not_asked_for_one_by_one(
     assert asked == []
     arriving(shelf, "copy.bmp")
     assert asked != []
+
+
+def test_a_photo_that_got_other_bytes_meanwhile_is_not_told(
+    shelf: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = arriving(shelf, "copy.bmp", "again.jpg")
+    assert told, "there is something to tell"
+    records = holders.records
+
+    def changed(*arguments: Any) -> dict[int, Photo]:
+        found = records(*arguments)
+        return {row: replace(photo, content=-photo.content) for row, photo in found.items()}
+
+    monkeypatch.setattr(holders, "records", changed)
+    assert arriving(shelf, "copy.bmp", "again.jpg") == []

@@ -11,7 +11,7 @@ import pytest
 from catalog.model import Kind, Likeness, Match, Rule
 from catalog.queries.criteria import Criteria
 from catalog.queries.similar import similar
-from catalog.store.database import open_for_reading
+from catalog.store.database import open_for_reading, open_for_writing
 from tests.imaging.edits import cropped, saved
 from tests.matching.albums import (
     COPIES,
@@ -21,6 +21,7 @@ from tests.matching.albums import (
     next_shot,
     original,
     photo,
+    stamped,
     standing_in,
 )
 from tests.support import members
@@ -219,3 +220,26 @@ def test_the_same_and_the_similar_are_each_in_order_of_their_scores(
     assert scores[Kind.SIMILAR] == sorted(scores[Kind.SIMILAR], reverse=True)
     assert max(scores[Kind.SIMILAR]) > min(scores[Kind.SAME])
     assert [match.kind for match in found] == [Kind.SAME] * 4 + [Kind.SIMILAR] * 4
+
+
+def test_which_of_two_is_stamped_is_told_however_it_is_remembered(album: Album) -> None:
+    """The same row the other way round says the same."""
+    album.put("clean.jpg", saved(photo(1), quality=90))
+    album.put("dated.jpg", saved(stamped(photo(1)), quality=90))
+    album.index()
+    album.ask()
+    swap = (
+        "UPDATE match SET first = second, second = first, rule = CASE rule "
+        "WHEN 'stamp-on-first' THEN 'stamp-on-second' ELSE 'stamp-on-first' END"
+    )
+    rules = set()
+    for _ in range(2):
+        rules.update(rule for (rule,) in album.rows("SELECT rule FROM match"))
+        for name, other, rule in (
+            ("clean.jpg", "dated.jpg", Rule.STAMP_ON_SECOND),
+            ("dated.jpg", "clean.jpg", Rule.STAMP_ON_FIRST),
+        ):
+            assert told(album, look(album, name))[other].rule is rule
+        with open_for_writing(album.catalog) as database, database.writing() as writer:
+            writer.run(swap)
+    assert rules == {"stamp-on-first", "stamp-on-second"}, "both were remembered"
