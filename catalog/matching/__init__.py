@@ -44,11 +44,19 @@ In 14 edits of tone of each of 150 pictures, 1.0 % were still lost, where an edi
 
     laid over as they lie, aligned or not; and   brighter 7 to 2 %, contrast 5 to 1 %, sharpened 1
     blocks blown out in part may differ more     to 0 %; of 1,200 pairs of frames 1 more is one
+    clipped is only what the edit of all other   brighter 2 to 1 %, contrast 1 to 3 %; and a pale
+    pixels would have made white or black        mark on paper is seen
+
+A page is another matter: two invoices of one template, with another name or total, differ in 0 to
+3 blocks of 256, and a free curve of three channels makes white of a blue note. So on pages, where
+one grey fills much and is white or black, no block may differ or have another colour, nor be off by
+four times what nine of ten are: of 18 made-up pairs with another name or number 18 are told apart,
+and of 66 copies 65 are still copies. One digit of 22 pixels is beyond 256 pixels: 6 of 6 pass.
 
 Groups are stars round the kept photo. A copy with bars has the most pixels, and is a bad middle:
 counting none of the bars, and gathering what is the same picture round the best photo rather than
 the nearest one, takes 30 edits of 30 pictures from 70 % found beside their original to 99 %. Nor is
 a copy with a date in the middle, which saved larger: a copy that lost an edge is then both cropped
-and stamped. Which of two is stamped is told by its edges: of 92 dates right in 70, wrong in 1, open
-in 21. Of another 150 pictures, 30 edits each, 99.5 % were found, and 99.7 % with stamps last.
+and stamped. Which of two is stamped is told by its edges: of 92 dates right in 72, wrong in 1, open
+in 19. Of another 150 pictures, 30 edits each, 99.5 % were found, and 99.7 % with stamps last.
 """
