@@ -102,7 +102,9 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:  # the only ones it raises are about arguments
         context = getattr(error, "ctx", None)
         where = f" (see '{context.command_path} --help')" if context else ""
-        return _complain(error.format_message() + where, ExitCode.USAGE)
+        # How a check says that it is one, which tells a person nothing.
+        message = error.format_message().replace("Value error, ", "")
+        return _complain(message + where, ExitCode.USAGE)
     except CatalogError as error:
         return _complain(str(error), error.exit_code, traceback.format_exc() if verbose else "")
     except KeyboardInterrupt:
