@@ -26,11 +26,10 @@ from catalog.progress import SILENT, Progress
 from catalog.search.frames import shown
 from catalog.store import changes, contents, matches
 from catalog.store.database import Database, Writer, open_existing_for_writing
-from catalog.store.matches import Matches
+from catalog.store.matches import UNSETTLED, Matches
 
 _ROWS_AT_ONCE: Final = 20_000  # a tenth of a second under the write lock
 _COMMIT_EVERY: Final = 2.0  # seconds of comparisons that an interrupt may cost
-UNSETTLED: Final = (matches.code_of(Rule.UNDECIDED), matches.code_of(Rule.NOT_COMPARED))
 
 
 class Judge:

@@ -131,8 +131,8 @@ class Settler:
     ) -> Generator[tuple[int, Rule], None, None]:
         """Compare the files of each pair; its position, and what decided, as they are done.
 
-        Pairs of which one has no file that is there are left out. ``others`` are files by ids that
-        are none of the catalog's.
+        Pairs of which one is held by no file of the catalog are left out; a file that is gone from
+        the disk gives NOT_COMPARED. ``others`` are files by ids that are none of the catalog's.
         """
         from catalog.workers.pool import Task
 

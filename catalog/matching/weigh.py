@@ -69,7 +69,7 @@ def _prepared(signatures: Signatures, some: Candidates) -> tuple[Candidates, _Ba
         for side in (some.first, some.second)
     )
     whole = (some.window == 0) & (_key(first) < _key(second))
-    first[whole], second[whole] = second[whole], first[whole].copy()
+    first[whole], second[whole] = second[whole], first[whole]
     turn = np.where(whole, INVERSE[some.turn], some.turn)
     some = Candidates(
         np.where(whole, some.second, some.first),

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from catalog.matching import circumstances
 from catalog.matching import known as pictures
 from catalog.matching.beside import ASKED, beside
-from catalog.matching.judge import UNSETTLED
 from catalog.matching.known import Known
 from catalog.matching.settle import Settler
 from catalog.model import AlreadyThere, HashKind, Kind, Photo
@@ -23,13 +22,10 @@ from catalog.search.probing import UPRIGHT_RADIUS
 from catalog.store import contents, hashes, holders
 from catalog.store.database import Database, open_for_reading
 from catalog.store.folders import Places
-from catalog.store.matches import RULES
+from catalog.store.matches import PERHAPS_SAME, RULES, UNSETTLED
 
 _FEW: Final = 64  # arrivals that are each looked for in every turn and by every window
 _CLOSEST: Final = 8  # contents whose files are compared with one that arrived
-_PERHAPS: Final = np.array(
-    [rule.kind is Kind.SAME or code in UNSETTLED for code, rule in enumerate(RULES)]
-)
 
 
 def already_there(catalog: bytes, arrivals: Sequence[tuple[bytes, int]]) -> Iterator[AlreadyThere]:
@@ -41,7 +37,7 @@ def already_there(catalog: bytes, arrivals: Sequence[tuple[bytes, int]]) -> Iter
     catalog raises.
     """
     with open_for_reading(catalog) as database, Settler.of(database, 1, SILENT) as settler:
-        asking = _Asking(database, settler)
+        asking = _Looking(database, settler)
         to_come = {path for path, _ in arrivals}
         promising = None
         if len(arrivals) > _FEW:
@@ -72,7 +68,7 @@ def _promising(database: Database, arrived: NDArray[np.int64]) -> set[int]:
     return set(np.concatenate([several, *near]).tolist())
 
 
-class _Asking:
+class _Looking:
     """Looks for one photo after the other; the pictures of all contents are loaded once."""
 
     def __init__(self, database: Database, settler: Settler) -> None:
@@ -94,7 +90,7 @@ class _Asking:
             return None
         alike = beside(self._database, self._known, signature, facts)
         theirs = np.where(alike.first == ASKED, alike.second, alike.first)
-        perhaps = np.flatnonzero(_PERHAPS[alike.rule] & (theirs != content))[:_CLOSEST]
+        perhaps = np.flatnonzero(PERHAPS_SAME[alike.rule] & (theirs != content))[:_CLOSEST]
         others = {ASKED: (path, contents.digest(self._database, content))}
         rules = dict(zip(perhaps.tolist(), alike.rule[perhaps].tolist(), strict=True))
         unsettled = perhaps[np.isin(alike.rule[perhaps], UNSETTLED)]

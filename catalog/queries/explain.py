@@ -15,7 +15,6 @@ from typing import IO
 from catalog.errors import CatalogError, UsageError
 from catalog.escaping import printable
 from catalog.matching import pair
-from catalog.matching.judge import UNSETTLED
 from catalog.matching.pair import Steps
 from catalog.model import (
     Explanation,
@@ -134,7 +133,7 @@ def _as_remembered(database: Database, one: Picture, other: Picture, found: Step
     ids = tuple(contents.find(database, each.digest) for each in (one, other))
     known = matches.of_contents(database, [content for content in ids if content is not None])
     for first, second, code in zip(known.first, known.second, known.rule, strict=True):
-        if {int(first), int(second)} == set(ids) and code not in UNSETTLED:
+        if {int(first), int(second)} == set(ids) and code not in matches.UNSETTLED:
             rule = matches.RULES[code]
             rule = rule if int(first) == ids[0] else rule.flipped
             return replace(found, rule=rule, not_compared="")

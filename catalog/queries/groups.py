@@ -49,23 +49,23 @@ class Members:
         centre: NDArray[np.int64],
         distance: NDArray[np.uint8],
         relation: NDArray[np.int64] | None = None,
-        worst: NDArray[np.float64] | None = None,
+        cost: NDArray[np.float64] | None = None,
     ) -> Members:
         """Groups of the files that have one ``centre``, most bytes to win first.
 
         ``files`` are in order of rank, so that the first of a group is the one to keep. Within a
-        group they come by ``worst``, then by ``distance``. Where all files of a group are names of
+        group they come by ``cost``, then by ``distance``. Where all files of a group are names of
         one file, it is none.
         """
         if relation is None:
             relation = np.full(len(files), -1, dtype=np.int64)
-        if worst is None:
-            worst = np.zeros(len(files))
+        if cost is None:
+            cost = np.zeros(len(files))
         best = np.full(int(centre.max()) + 1, len(files), dtype=np.int64)
         np.minimum.at(best, centre, np.arange(len(files)))
         kept = best[centre]  # the file to keep, for each file
         other_content = files.content != files.content[kept]
-        order = np.lexsort((np.arange(len(files)), distance, worst, other_content, kept))
+        order = np.lexsort((np.arange(len(files)), distance, cost, other_content, kept))
         kept = kept[order]
         counts = _counts_once(files, order, kept)
         begins = np.flatnonzero(np.diff(kept, prepend=-1, append=-1))

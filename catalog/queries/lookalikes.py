@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from catalog.matching import known as pictures
 from catalog.matching.beside import ASKED, beside
 from catalog.matching.circumstances import of_picture
-from catalog.matching.judge import UNSETTLED
 from catalog.matching.settle import Settler
 from catalog.model import Kind, Match, Photo, Picture
 from catalog.progress import Progress
@@ -22,9 +21,8 @@ from catalog.queries.scope import Scope
 from catalog.store import contents, holders, matches
 from catalog.store.database import Database
 from catalog.store.folders import Places
-from catalog.store.matches import RULES, Matches
+from catalog.store.matches import RULES, SAME, UNSETTLED, Matches
 
-_SAME: Final = np.array([rule.kind is Kind.SAME for rule in RULES])
 _AT_ONCE: Final = 32  # contents that are settled together
 
 
@@ -67,7 +65,7 @@ def lookalikes(
             for place in at.tolist():
                 room = None if limit is None else limit - len(found)
                 photos = photos_of(database, scope, theirs[[place]], picture.path, room)
-                into = found if _SAME[alike.rule[place]] else similar
+                into = found if SAME[alike.rule[place]] else similar
                 into += [
                     related(alike, place, photo, ASKED, picture.file, int(bits[place]))
                     for photo in photos

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.matching import judge
-from catalog.matching.judge import UNSETTLED, Judge
+from catalog.matching.judge import Judge
 from catalog.model import Duplicates, HashKind, Kind, Pair, Rule, Stages
 from catalog.progress import SILENT, Progress
 from catalog.queries import ranking
@@ -31,16 +31,14 @@ from catalog.store import hashes, holders, matches
 from catalog.store.database import Database
 from catalog.store.folders import Places
 from catalog.store.holders import Holders
-from catalog.store.matches import RULES, Matches
+from catalog.store.matches import PERHAPS_SAME, RULES, SAME, Matches
 
 _PAIRS_AT_ONCE: Final = 2_000  # whose photos are looked up together
 _IDENTICAL: Final = -1  # the place among known matches of those that need none
 
-_SAME: Final = np.array([rule.kind is Kind.SAME for rule in RULES])
-_ALIKE: Final = _SAME | np.array([rule.kind is Kind.SIMILAR for rule in RULES])
+_ALIKE: Final = SAME | np.array([rule.kind is Kind.SIMILAR for rule in RULES])
 _STAMP_ON_FIRST: Final = matches.code_of(Rule.STAMP_ON_FIRST)
 _FLIPPED: Final = np.array([matches.code_of(rule.flipped) for rule in RULES])
-_PERHAPS_SAME: Final = _SAME | np.array([code in UNSETTLED for code in range(len(RULES))])
 
 
 def duplicates(
@@ -156,7 +154,7 @@ class _Graph:
         number = np.empty(len(nodes), dtype=np.int64)
         number[by_rank] = np.arange(len(nodes))
         nodes, node = nodes[by_rank], number[node.ravel()]
-        first, second, edge = _edges(nodes, known, _PERHAPS_SAME if grade is Kind.SAME else _ALIKE)
+        first, second, edge = _edges(nodes, known, PERHAPS_SAME if grade is Kind.SAME else _ALIKE)
         if files.walled:
             apart = nodes[first, 1] != nodes[second, 1]
             first, second, edge = first[apart], second[apart], edge[apart]
@@ -223,7 +221,7 @@ class _Asking:
         verified = at != _IDENTICAL
         self.decide(at[verified])
         good = ~verified
-        good[verified] = (_ALIKE if self._similar else _SAME)[self._known.rule[at[verified]]]
+        good[verified] = (_ALIKE if self._similar else SAME)[self._known.rule[at[verified]]]
         return np.asarray(good)
 
     def decide(self, at: NDArray[np.int64]) -> None:
@@ -245,7 +243,7 @@ class _Asking:
         cost = np.full(len(at), -1.0)
         known = at[verified]
         alike = 2.0 - self._known.score[known]
-        cost[verified] = np.where(_SAME[self._known.rule[known]], 0.0, alike)
+        cost[verified] = np.where(SAME[self._known.rule[known]], 0.0, alike)
         return cost
 
 

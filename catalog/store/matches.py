@@ -11,11 +11,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.model import Rule
+from catalog.model import Kind, Rule
 from catalog.store.database import Database, Row, Writer
 
 RULES: Final = tuple(Rule)  # a rule is stored by name, and travels as its place here
 _CODES: Final = {rule.value: code for code, rule in enumerate(RULES)}
+_OPEN: Final = (Rule.UNDECIDED, Rule.NOT_COMPARED)  # the files were not compared
+UNSETTLED: Final = tuple(_CODES[rule.value] for rule in _OPEN)
+# By code, what two pictures are that it decided about.
+SAME: Final = np.array([rule.kind is Kind.SAME for rule in RULES])
+PERHAPS_SAME: Final = SAME | np.array([rule in _OPEN for rule in RULES])
 _COLUMNS: Final = (
     "SELECT first, second, rule, score, turn, left_edge, right_edge, top_edge, bottom_edge "
     "FROM match "
@@ -139,10 +144,9 @@ def decide(writer: Writer, matches: Matches) -> None:
     """
     rules = (RULES[code].value for code in matches.rule.tolist())
     rows = zip(rules, matches.first.tolist(), matches.second.tolist(), strict=True)
+    names = ", ".join(f"'{rule.value}'" for rule in _OPEN)
     writer.run_many(
-        "UPDATE match SET rule = ? WHERE first = ? AND second = ? "
-        "AND rule IN ('undecided', 'not-compared')",
-        rows,
+        f"UPDATE match SET rule = ? WHERE first = ? AND second = ? AND rule IN ({names})", rows
     )
 
 

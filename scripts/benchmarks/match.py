@@ -8,7 +8,6 @@ all of it is taken for told.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -57,10 +56,10 @@ def bench(inputs: Inputs) -> Report:
     report.figures += _speeds(inputs.photos)
     for count in inputs.contents:
         made = catalogs.made_of_pictures(inputs.work, count, inputs.photos)
+        _forget_matches(made.path)
         with (
             tempfile.TemporaryDirectory(prefix="match-", dir=inputs.work) as folder,
             product.fresh_home(folder) as environment,
-            _unsearched(made.path),
         ):
             report.figures += _questions(made.path, count, environment, report)
     return report
@@ -97,13 +96,12 @@ def _speeds(photos: str) -> Iterator[Figure]:
         yield Figure(f"{name}: pairs a second", pairs / seconds, "", at_least=least)
 
 
-@contextlib.contextmanager
-def _unsearched(catalog: str) -> Iterator[None]:
-    """The catalog as it is when nobody has asked it yet, now and afterwards."""
+def _forget_matches(catalog: str) -> None:
+    """Make the catalog what it is when nobody has asked it yet."""
     with open_for_writing(os.fsencode(catalog)) as database, database.writing() as writer:
         for table in ("match", "searched"):
             writer.run(f"DELETE FROM {table}")
-    yield
+        writer.run("UPDATE content SET shown = 1")
 
 
 def _picture(folder: str) -> str:

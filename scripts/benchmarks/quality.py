@@ -163,12 +163,9 @@ def _ours(inputs: Inputs, files: _Files, report: Report) -> Iterator[_Result]:
         report.notes += labels.named(
             "imgcat, taken for each other", _mistaken(groups, files), _NAMED
         )
-        if "--grade" in run([product.IMGCAT, "dupes", "--help"]).output:
-            seconds, answer = _dupes(inputs, catalog, "--grade", "similar")
-            score = scoring.score(_groups_in(answer, files.tree), files.places)
-            yield _Result(_SIMILAR, score, {"index": index, "search": seconds})
-        else:
-            report.notes.append(f"no {_SIMILAR}: imgcat dupes has no --grade")
+        seconds, answer = _dupes(inputs, catalog, "--grade", "similar")
+        score = scoring.score(_groups_in(answer, files.tree), files.places)
+        yield _Result(_SIMILAR, score, {"index": index, "search": seconds})
         for kind, radius in _PLAIN:
             criteria = ("--hash", kind, "--radius", str(radius), "--no-verify", "--pairs")
             seconds, answer = _dupes(inputs, catalog, *criteria)
