@@ -23,6 +23,9 @@ class Phase(StrEnum):
     SEARCHING = "Searching"
     COMPARING = "Comparing signatures"
     SETTLING = "Comparing photos closely"
+    PLANNING = "Looking at the copies"
+    ACTING = "Comparing every byte"
+    UNDOING = "Putting files back"
 
 
 class Progress(Protocol):

@@ -1,4 +1,4 @@
-"""What holds for every test: nothing is written to the cache folder of whoever runs them."""
+"""What holds for every test: the folders of whoever runs them are left alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        patch.setenv("XDG_DATA_HOME", str(folder / "data"))  # the trash is there
         if not platformdirs.user_cache_path("imgcat").is_relative_to(folder):
             patch.setenv("HOME", str(folder))  # releases of platformdirs that know no XDG on macOS
         assert platformdirs.user_cache_path("imgcat").is_relative_to(folder)

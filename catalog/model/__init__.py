@@ -5,6 +5,7 @@ photos    photos in the catalog, and pictures that a question names
 matches   how two pictures relate, what decided it, and groups of them
 answers   what dupes, similar and explain answer
 states    how the catalog and its daemon are, what index and verify came to
+deeds     what is done with duplicates: plans, receipts, and the journal's rows
 changes   what happens while the catalog is followed
 
 Each knows only those above it; everybody else imports from here.
@@ -16,6 +17,20 @@ SQLite keeps them signed.
 
 from catalog.model.answers import Duplicates, Explanation, Likeness, Setting, Stages, Standing
 from catalog.model.changes import AlreadyThere, Change, Happening
+from catalog.model.deeds import (
+    Action,
+    ActionPlan,
+    Companion,
+    Deed,
+    Order,
+    Planned,
+    PlannedGroup,
+    Receipt,
+    Refusal,
+    Removal,
+    Spared,
+    State,
+)
 from catalog.model.matches import (
     Alignment,
     Comparison,
@@ -57,12 +72,16 @@ __all__ = [
     "BYTE_WORTH",
     "HASH_BITS",
     "SIGNATURE_SIDE",
+    "Action",
+    "ActionPlan",
     "Alignment",
     "AlreadyThere",
     "Change",
+    "Companion",
     "Comparison",
     "DaemonStanding",
     "DaemonState",
+    "Deed",
     "Drift",
     "Duplicates",
     "Explanation",
@@ -74,22 +93,30 @@ __all__ = [
     "Kind",
     "Likeness",
     "Match",
+    "Order",
     "Outcome",
     "Pair",
     "Photo",
     "Picture",
+    "Planned",
+    "PlannedGroup",
     "Problem",
     "Reading",
     "Reason",
+    "Receipt",
     "Recipe",
+    "Refusal",
+    "Removal",
     "RootState",
     "Rule",
     "SameBytes",
     "Setting",
     "Side",
+    "Spared",
     "Stages",
     "Stamp",
     "Standing",
+    "State",
     "Status",
     "Summary",
     "Verification",

@@ -17,6 +17,7 @@ class Happening(StrEnum):
     GONE = "gone"
     BACK = "back"  # was gone, and is as it was
     FAILED = "failed"  # could not be read
+    CAME_BACK = "again"  # besides being there: a copy of it had been thrown away
 
 
 @dataclass(frozen=True, slots=True)

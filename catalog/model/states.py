@@ -97,6 +97,7 @@ class Summary:
     unread: int = 0  # of the failed ones, what the disk or a permission kept from us
     left_out: int = 0  # known files that are there, and that the filters leave out now
     pending: int = 0  # files that were still to be read when the run was interrupted
+    came_back: tuple[bytes, ...] = ()  # photos that a copy of had been thrown away
 
     @property
     def complete(self) -> bool:

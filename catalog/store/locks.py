@@ -126,6 +126,18 @@ class FileLock:
             os.pwrite(descriptor, text.encode(), 0)
 
 
+def removal_lock() -> FileLock:
+    """Held by the one action at a time that takes files away, over all catalogs of a user.
+
+    Two actions with opposite ideas of what is kept would each take the copy of the other.
+    """
+    import platformdirs  # for those who need it
+
+    folder = os.fsencode(platformdirs.user_state_dir("imgcat", appauthor=False))
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return FileLock(os.path.join(folder, b"removal.lock"), "the right to take files away")
+
+
 class Locks:
     """The locks of one catalog."""
 
