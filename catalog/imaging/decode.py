@@ -62,10 +62,20 @@ def fingerprint(source: Source, digest: bytes, recipe: Recipe) -> Fingerprint | 
 
 def look(source: Source) -> Pixels | Failure:
     """The picture in colour, upright, with ENOUGH pixels of the short side where it has them."""
+    found = _closely(source, Close.COLOUR)
+    return found if isinstance(found, Failure) else found.pixels
+
+
+def whole(source: Source) -> Picture | Failure:
+    """The picture in colour, upright, with all its pixels: damage to any of it is found."""
+    return _closely(source, Close.WHOLE)
+
+
+def _closely(source: Source, wanted: Close) -> Picture | Failure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _picture(source, Close.COLOUR).pixels
+            return _picture(source, wanted)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:

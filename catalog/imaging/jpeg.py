@@ -15,7 +15,7 @@ from catalog.imaging import exif, limits
 from catalog.imaging.embedded import count_frames
 from catalog.imaging.failing import Undecodable
 from catalog.imaging.orientation import upright_size
-from catalog.imaging.picture import ENOUGH, Picture, Wanted, pixels_of
+from catalog.imaging.picture import ENOUGH, Close, Picture, Wanted, pixels_of
 from catalog.imaging.progressive import dc_only
 from catalog.imaging.source import Source
 from catalog.model import Reason, Recipe
@@ -94,8 +94,11 @@ def _scale(header: Header, wanted: Wanted) -> int:
     """What libjpeg divides both sides by: 1, 2, 4 or 8.
 
     The full recipe decodes whole, in colour, as ImageHash's user would; beyond what may be
-    held, at the largest scale that may. A closer look keeps ENOUGH pixels.
+    held, at the largest scale that may. A closer look keeps ENOUGH pixels; one at the whole all of
+    them, or there is none.
     """
+    if wanted is Close.WHOLE:
+        return 1
     if wanted is Recipe.FULL:
         fits = (s for s in (1, 2, 4) if _decoded(header, s) <= limits.DECODED_BYTES)
         fits = (s for s in fits if _working(header, s) <= limits.WORKING_BYTES)

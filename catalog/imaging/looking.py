@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from catalog.imaging.decode import look
 from catalog.imaging.failing import explain, one_line
 from catalog.imaging.overlay import SIDE
 from catalog.imaging.reading import OPEN_FLAGS, digest_of
-from catalog.imaging.source import open_source
+from catalog.imaging.source import Source, open_source
 from catalog.model import Comparison, Failure, Reason, Stamp
 
 _KEPT = 32  # pictures, 200 KB each: pairs come ordered by their first
@@ -30,6 +32,7 @@ _GAP = 8
 
 Edges = tuple[float, float, float, float]
 Pixels = npt.NDArray[np.uint8]
+Seen = TypeVar("Seen")
 
 
 def compare(
@@ -117,6 +120,18 @@ def _pixels(path: bytes, digest: bytes) -> Pixels:
 
 
 def _looked_at(path: bytes, digest: bytes) -> Pixels | Failure:
+    found = opened(path, digest, look)
+    if isinstance(found, Failure):
+        return found
+    picture, _ = found
+    small = picture.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=picture.extent)
+    return np.asarray(small)
+
+
+def opened(
+    path: bytes, digest: bytes, decoder: Callable[[Source], Seen | Failure]
+) -> tuple[Seen, os.stat_result] | Failure:
+    """What ``decoder`` makes of the file, if it holds the bytes of ``digest``; and its status."""
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return Failure(Reason.NOT_REGULAR, "not a file any more")
@@ -131,7 +146,7 @@ def _looked_at(path: bytes, digest: bytes) -> Pixels | Failure:
         source = open_source(descriptor, size, formats.suffix_of(path))
         if digest_of(source) != digest:
             return Failure(Reason.UNSTABLE, "it changed since it was indexed")
-        picture = look(source)
+        picture = decoder(source)
         if Stamp.of(os.fstat(descriptor)) != Stamp.of(before):  # a large one is read twice
             return Failure(Reason.UNSTABLE, "it changes while it is read")
     except MemoryError as error:
@@ -140,8 +155,4 @@ def _looked_at(path: bytes, digest: bytes) -> Pixels | Failure:
         return Failure(Reason.UNREADABLE, one_line(error.strerror or "input/output error"))
     finally:
         os.close(descriptor)
-    if isinstance(picture, Failure):
-        return picture
-    square = (SIDE, SIDE)
-    small = picture.image.resize(square, Image.Resampling.LANCZOS, box=picture.extent)
-    return np.asarray(small)
+    return picture if isinstance(picture, Failure) else (picture, before)

@@ -27,6 +27,7 @@ class Close(Enum):
     """What is asked of the decoders where no fingerprint is made, but a closer look is taken."""
 
     COLOUR = "colour"  # RGB, with ENOUGH pixels of the short side where the file has them
+    WHOLE = "whole"  # RGB, every pixel; what is too large for that is refused
 
 
 Wanted: TypeAlias = Recipe | Close
@@ -37,11 +38,13 @@ class Pixels:
     """The upright picture that hashes are made of, or that is compared closely.
 
     ``extent`` is the part of ``image`` (mode L, or RGB) that the picture fills: pixels at the
-    edges of a reduced picture may stand for less than a whole box.
+    edges of a reduced picture may stand for less than a whole box. ``see_through`` says whether
+    white was put behind any of it, and is only found out for Close.WHOLE.
     """
 
     image: Image.Image
     extent: Box
+    see_through: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,16 @@ def pixels_of(
     ``extent`` is the part of it that the picture fills, the whole where not given; ``scale``
     is what its decoder divided the sides by already.
     """
-    flat = in_colour(image) if wanted is Close.COLOUR else on_white(image)
+    flat = in_colour(image) if isinstance(wanted, Close) else on_white(image)
     width, height = extent or flat.size
     short = min(width, height)
-    if wanted is not Recipe.FULL and short * scale >= 2 * ENOUGH:
+    if wanted not in (Recipe.FULL, Close.WHOLE) and short * scale >= 2 * ENOUGH:
         factor = _odd(short / (ENOUGH if wanted is Close.COLOUR else _SIDE))
         flat = flat.reduce(factor)
         width, height = width / factor, height / factor
     box = upright_extent((width, height), flat.size, orientation)
-    return Pixels(upright(flat, orientation), box)
+    see_through = wanted is Close.WHOLE and _is_see_through(image)
+    return Pixels(upright(flat, orientation), box, see_through)
 
 
 def _odd(most: float) -> int:
@@ -104,7 +108,7 @@ def turned(picture: Picture, orientation: int) -> Picture:
     width, height = upright_size((picture.width, picture.height), orientation)
     return replace(
         picture,
-        pixels=Pixels(upright(pixels.image, orientation), box),
+        pixels=replace(pixels, image=upright(pixels.image, orientation), extent=box),
         width=width,
         height=height,
     )
@@ -133,6 +137,8 @@ def in_colour(image: Image.Image) -> Image.Image:
         return on_white(image).convert("RGB")
     if image.has_transparency_data:
         return _in_strips(image, _over_white, "RGB")
+    if image.mode == "RGB":
+        return image  # to convert it would take the memory of another one
     if image.mode in _DIRECT:
         return image.convert("RGB")
     return _in_strips(image, lambda strip: strip.convert("RGB"), "RGB")
@@ -153,10 +159,21 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
 
 
-def _over_white(strip: Image.Image) -> Image.Image:
+def _is_see_through(image: Image.Image) -> bool:
+    """Whether any pixel lets through what is behind it."""
+    return image.has_transparency_data and any(
+        _with_alpha(strip).getchannel("A").getextrema() != (255, 255) for _, strip in _strips(image)
+    )
+
+
+def _with_alpha(strip: Image.Image) -> Image.Image:
     if strip.mode == "La":  # Pillow knows no straight way
         strip = strip.convert("LA")
-    strip = strip.convert("RGBA")
+    return strip.convert("RGBA")
+
+
+def _over_white(strip: Image.Image) -> Image.Image:
+    strip = _with_alpha(strip)
     canvas = Image.new("RGB", strip.size, "white")
     canvas.paste(strip, mask=strip)
     return canvas

@@ -1,0 +1,120 @@
+"""What the kept one of two pictures lacks that the other has, where both show the same.
+
+A comparison forgives what happens to copies: a copy in grey, or blown out, or made larger than
+what it was made of, is a copy. To keep that one and give the other up is another matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from catalog.imaging.overlay import LEVELS, WHOLE, Affine, Floats, Pair
+
+_BLOCK: Final = 8  # pixels of COLOUR_SIDE
+_COLOURED: Final = 10.0  # of 255, between the channels of a block, from which it has a colour
+_FADED: Final = 0.25  # of its colour, that a block has left at most which lost it
+_WHITE, _BLACK = 250, 5  # of 255, beyond which a channel says nothing any more ...
+_NOT_WHITE, _NOT_BLACK = 238, 17  # ... and up to which it surely does
+_EVEN: Final = 0.005  # of a side, that edges may be off for pictures to lie over each other
+
+Edges = tuple[float, float, float, float]
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What one picture lacks, in shares of what the other has.
+
+    ``beyond`` is the widest strip of the other, in parts of a side of this one, that lies outside
+    this one. ``faded`` is the share of its coloured blocks that are grey in this one, ``clipped``
+    that of its pixels which are plain white or black here and not there. ``fine`` is the amplitude
+    of the finest detail here, divided by that of the other, and ``followed`` their correlation.
+    """
+
+    beyond: float
+    faded: float
+    clipped: float
+    fine: float
+    followed: float
+
+
+def lacking(kept: tuple[Pixels, Pixels], other: tuple[Pixels, Pixels], edges: Edges) -> Lacking:
+    """What ``kept`` lacks of ``other``: each as RGB of SIDE and grey of FINE, lying alike.
+
+    ``edges`` (left, right, top, bottom) are those of ``other``, in parts of the sides of ``kept``.
+    """
+    pair = Pair.of(kept[0], other[0], edges, LEVELS)
+    fine, followed = _fine(kept[1], other[1], _around(pair.affine))
+    return Lacking(
+        beyond=_beyond(pair.affine),
+        faded=_faded(pair.window, pair.target),
+        clipped=_clipped(pair.window, pair.target),
+        fine=fine,
+        followed=followed,
+    )
+
+
+def _corners(affine: Affine) -> npt.NDArray[np.float64]:
+    """Where the corners of the other lie in the kept one: (4, 2), x before y."""
+    corners = np.array(((0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 1)))
+    return np.asarray(corners @ affine.T)
+
+
+def _beyond(affine: Affine) -> float:
+    corners = _corners(affine)
+    return float(max(0.0, -corners.min(), corners.max() - 1))
+
+
+def _around(affine: Affine) -> Edges:
+    """The box round the other in the kept one."""
+    (left, top), (right, bottom) = (_corners(affine).min(axis=0), _corners(affine).max(axis=0))
+    return float(left), float(right), float(top), float(bottom)
+
+
+def _faded(kept: Floats, other: Floats) -> float:
+    mine, theirs = (_blocks(each.max(axis=-1) - each.min(axis=-1)) for each in (kept, other))
+    coloured = theirs > _COLOURED
+    if not coloured.any():
+        return 0.0
+    return float((mine < _FADED * theirs)[coloured].mean())
+
+
+def _blocks(pixels: Floats) -> npt.NDArray[Any]:
+    """The mean of each block."""
+    count = len(pixels) // _BLOCK
+    return np.asarray(pixels.reshape(count, _BLOCK, count, _BLOCK).mean(axis=(1, 3)))
+
+
+def _clipped(kept: Floats, other: Floats) -> float:
+    high = (kept.min(axis=-1) > _WHITE) & (other.min(axis=-1) < _NOT_WHITE)
+    low = (kept.max(axis=-1) < _BLACK) & (other.max(axis=-1) > _NOT_BLACK)
+    return float((high | low).mean())
+
+
+def _fine(kept: Pixels, other: Pixels, edges: Edges) -> tuple[float, float]:
+    """How much fine detail the kept one has of that in the other, and how alike it is.
+
+    The other is brought to the size of its window in the kept one, so nothing of the kept one is
+    smoothed; a window that is off by a pixel tells how much there is, not how alike.
+    """
+    if np.abs(np.subtract(edges, WHOLE)).max() > _EVEN:
+        side = len(kept)
+        left, right, top, bottom = (round(min(max(each, 0.0), 1.0) * side) for each in edges)
+        kept = kept[top:bottom, left:right]
+        size = (right - left, bottom - top)
+        other = np.asarray(Image.fromarray(other).resize(size, Image.Resampling.LANCZOS))
+    mine, theirs = _detail(kept), _detail(other)
+    mine_2, theirs_2 = (float((each**2).mean()) + 1e-6 for each in (mine, theirs))
+    return (mine_2 / theirs_2) ** 0.5, float((mine * theirs).mean()) / (mine_2 * theirs_2) ** 0.5
+
+
+def _detail(picture: Pixels) -> Floats:
+    """What is finer than two pixels."""
+    grey = picture.astype(np.float32)
+    return np.asarray(grey - ndimage.gaussian_filter(grey, 1.0))
