@@ -6,6 +6,7 @@
 ``known`` has the windows of all contents, ``find`` the pairs among new ones and others, ``weigh``
 what their signatures decide; ``settle`` asks the files, ``judge`` remembers all of it. ``beside``
 does the same for one picture that need not be in the catalog, ``pair`` for two, step by step.
+``again`` asks more of two, and remembers nothing: it is asked before one of them is given up.
 
 What was tried, and what each step buys. Recall is of 31 edits each of 130 pictures (camera photos,
 wallpapers, product photos), in percent; "turns" are quarter turns and mirrors:

@@ -34,7 +34,7 @@ class Steps:
 
 def steps(first: Picture, second: Picture) -> Steps:
     """How the two relate, as a search over a catalog would find it."""
-    found = _by_signatures(first, second)
+    found = by_signatures(first, second)
     if found.rule is not Rule.UNDECIDED:
         return found
     outcome = settle.compare_files(found.request)
@@ -53,12 +53,12 @@ def _flipped(found: Steps, seen: Comparison) -> Steps:
 
 def draw(first: Picture, second: Picture) -> bytes | Failure:
     """A PNG of the two pictures and what differs between them, made in a process of its own."""
-    found = _by_signatures(first, second)
+    found = by_signatures(first, second)
     whole = first if found.alignment.in_first else second
     return settle.draw_files(found.request, (whole.width, whole.height))
 
 
-def _by_signatures(first: Picture, second: Picture) -> Steps:
+def by_signatures(first: Picture, second: Picture) -> Steps:
     """What is found out without the files; UNDECIDED where only these can tell."""
     both = np.stack([np.frombuffer(each.signature, np.uint8) for each in (second, first)])
     pictures = Pictures(Indexed.of(both[:1]), lambda some: both[some], np.zeros(1, np.int64))
