@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from catalog.actions.moving import identity_of
 from catalog.escaping import printable
@@ -25,6 +25,8 @@ from catalog.escaping import printable
 _FILES: Final = b"files"
 _INFO: Final = b"info"
 _SUFFIX: Final = b".trashinfo"
+_PATH: Final = b"Path="
+_MOST_INFO: Final = 1 << 16  # bytes; a path of 4,096 takes three times as many at most
 _LONGEST_NAME: Final = 255 - len(_SUFFIX)  # bytes; the .trashinfo is a file as well
 _LONGEST_ENDING: Final = 32  # ".jpeg" is one; what is longer is part of the name
 
@@ -104,11 +106,6 @@ class Trash:
             os.unlink(path)
             raise
 
-    def unrecord(self, place: bytes) -> None:
-        """Remove what ``record`` wrote for ``place``, if it is there."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(info_of(place))
-
     def _remembered(self, original: bytes) -> bytes:
         if not os.path.isabs(original):
             raise ValueError(f"{printable(original)} is not absolute")
@@ -128,6 +125,25 @@ def info_of(place: bytes) -> bytes:
     if last != _FILES or not name:
         raise ValueError(f"{printable(place)} is no place in a trash")
     return os.path.join(folder, _INFO, name + _SUFFIX)
+
+
+def records(place: bytes, original: bytes) -> bool:
+    """Whether the .trashinfo for ``place`` says that it was at ``original``."""
+    try:
+        with open(info_of(place), "rb") as file:
+            lines = file.read(_MOST_INFO).splitlines()
+    except (OSError, ValueError):
+        return False
+    path = next((line[len(_PATH) :] for line in lines if line.startswith(_PATH)), b"")
+    remembered = unquote_to_bytes(path)
+    return remembered == original or original.endswith(b"/" + remembered)
+
+
+def unrecord(place: bytes, original: bytes) -> None:
+    """Remove the .trashinfo for ``place`` if it is about ``original``: another's is not ours."""
+    if records(place, original):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(info_of(place))
 
 
 def trash_for(path: bytes) -> Trash:

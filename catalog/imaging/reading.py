@@ -118,11 +118,16 @@ def digest_of(source: Source) -> bytes:
     """BLAKE3 of all bytes, 32 long."""
     if source.whole is not None:
         return blake3(source.whole).digest()
-    hasher = blake3()
+    digest = hasher()
     file = source.rewound()
     while chunk := file.read(_CHUNK):
-        hasher.update(chunk)
-    return hasher.digest()
+        digest.update(chunk)
+    return digest.digest()
+
+
+def hasher() -> blake3:
+    """What makes the digest of a content, for whoever reads the bytes anyway."""
+    return blake3()
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -33,6 +33,7 @@ from catalog.errors import (
 from catalog.escaping import printable
 from catalog.model import Action, Deed, Kind, Removal, State
 from catalog.store import opening
+from catalog.store.locks import Locks
 
 _APPLICATION_ID: Final = 0x696D6764  # "imgd"
 _VERSION: Final = 1
@@ -103,8 +104,9 @@ def decisions_file(catalog: bytes) -> bytes:
 class Decisions:
     """The open database; close it, or use it in ``with``. For the thread that opened it."""
 
-    def __init__(self, path: bytes, connection: sqlite3.Connection) -> None:
-        self.path = path
+    def __init__(self, catalog: bytes, connection: sqlite3.Connection) -> None:
+        self.path = decisions_file(catalog)
+        self.locks = Locks(catalog)
         self._connection = connection
 
     def __enter__(self) -> Decisions:
@@ -166,8 +168,17 @@ class Decisions:
         )
         return [_as_removal(number, row) for number, *row in rows]
 
+    def done(self, action: int) -> tuple[int, int]:
+        """How many photos an action has done, and files that went with them."""
+        rows = self._rows(
+            "SELECT sum(NOT companion), sum(companion) FROM removal "
+            f"WHERE action = ? AND state = '{State.DONE}'",
+            (action,),
+        )
+        return rows[0][0] or 0, rows[0][1] or 0
+
     def history(self, action: int | None = None) -> list[Action]:
-        """All that did something (or this one, where it is known), newest first, with what is left."""
+        """All that did something (or this one, if known), newest first, with what is left of it."""
         which = "" if action is None else "WHERE id = ?"
         actions = self._rows(
             f"SELECT id, deed, begun, folder FROM action {which} ORDER BY id DESC",
@@ -288,7 +299,7 @@ def open_decisions(catalog: bytes) -> Decisions:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         if not os.path.lexists(path):
             _make(path)
-    return _opened(path, writable=True)
+    return _opened(catalog, path, writable=True)
 
 
 def decisions_there(catalog: bytes) -> Decisions | None:
@@ -296,7 +307,7 @@ def decisions_there(catalog: bytes) -> Decisions | None:
     path = decisions_file(catalog)
     if not os.path.lexists(path):
         return None
-    return _opened(path, writable=os.access(os.path.dirname(path), os.W_OK))
+    return _opened(catalog, path, writable=os.access(os.path.dirname(path), os.W_OK))
 
 
 def apart_from(catalog: bytes) -> list[tuple[bytes, bytes, int]]:
@@ -338,7 +349,7 @@ def _put_in_place(new: bytes, path: bytes) -> None:
             os.rename(new, path)
 
 
-def _opened(path: bytes, *, writable: bool) -> Decisions:
+def _opened(catalog: bytes, path: bytes, *, writable: bool) -> Decisions:
     _inspect(path)
     mode = "mode=rw" if writable else "mode=ro&immutable=1"
     with _translated(path):
@@ -354,7 +365,7 @@ def _opened(path: bytes, *, writable: bool) -> Decisions:
         except BaseException:
             connection.close()
             raise
-    return Decisions(path, connection)
+    return Decisions(catalog, connection)
 
 
 def _inspect(path: bytes) -> None:

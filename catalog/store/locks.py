@@ -126,18 +126,6 @@ class FileLock:
             os.pwrite(descriptor, text.encode(), 0)
 
 
-def removal_lock() -> FileLock:
-    """Held by the one action at a time that takes files away, over all catalogs of a user.
-
-    Two actions with opposite ideas of what is kept would each take the copy of the other.
-    """
-    import platformdirs  # for those who need it
-
-    folder = os.fsencode(platformdirs.user_state_dir("imgcat", appauthor=False))
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    return FileLock(os.path.join(folder, b"removal.lock"), "the right to take files away")
-
-
 class Locks:
     """The locks of one catalog."""
 
@@ -156,6 +144,25 @@ class Locks:
         """Held for a run by whoever brings this root up to date."""
         return self._lock(b"root-%d" % root, "the lock on this folder")
 
+    @contextlib.contextmanager
+    def removing(
+        self,
+        *,
+        patience: float | None = None,
+        waiting: Callable[[str], None] = lambda _message: None,
+    ) -> Iterator[None]:
+        """Held by the one action at a time that takes files away, or brings them back.
+
+        The one of a user over all catalogs, as two actions with opposite ideas of what is kept
+        would each take the copy of the other; and of this catalog over all users.
+        """
+        self.prepare()
+        with (
+            self._lock(b"action", _RIGHT).hold(patience=patience, waiting=waiting),
+            _of_the_user().hold(patience=patience, waiting=waiting),
+        ):
+            yield
+
     def daemon(self) -> FileLock:
         """Held for life by the one daemon."""
         return self._lock(b"daemon", "the daemon's lock")
@@ -171,3 +178,14 @@ class Locks:
 
     def _lock(self, name: bytes, purpose: str) -> FileLock:
         return FileLock(os.path.join(self.folder, name), purpose)
+
+
+_RIGHT = "the right to take files away"
+
+
+def _of_the_user() -> FileLock:
+    import platformdirs  # for those who need it
+
+    folder = os.fsencode(platformdirs.user_state_dir("imgcat", appauthor=False))
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return FileLock(os.path.join(folder, b"removal.lock"), _RIGHT)

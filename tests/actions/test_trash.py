@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from catalog.actions import trash as trash_module
 from catalog.actions.moving import rename_exclusive
-from catalog.actions.trash import NoTrash, Trash, Trashes, info_of, trash_for
+from catalog.actions.trash import NoTrash, Trash, Trashes, info_of, trash_for, unrecord
 from tests.support import NOBODY, ended, in_child, mount, mount_tmpfs, needs_root, started
 
 ME = os.geteuid()
@@ -234,7 +234,7 @@ def test_any_name_is_remembered_to_the_byte(
     original = b"/photos/%\n/" + name
     made.record(place, original)
     assert remembered(place) == original
-    made.unrecord(place)
+    unrecord(place, original)
     assert os.listdir(os.path.join(made.folder, b"info")) == []
 
 
@@ -276,7 +276,14 @@ def test_a_record_that_is_there_is_not_written_over_nor_a_link_followed(
 
 
 def test_what_is_not_recorded_is_unrecorded_without_complaint(trash: Trash) -> None:
-    trash.unrecord(trash.free_place(b"a.jpg"))
+    unrecord(trash.free_place(b"a.jpg"), b"/photos/a.jpg")
+
+
+def test_what_another_program_recorded_stays(trash: Trash) -> None:
+    place = trash.free_place(b"a.jpg")
+    trash.record(place, b"/photos/another/a.jpg")
+    unrecord(place, b"/photos/a.jpg")
+    assert remembered(place) == b"/photos/another/a.jpg"
 
 
 @pytest.mark.parametrize("place", [b"/trash/info/a", b"/trash/files/", b"/a", b"files"])

@@ -1,0 +1,163 @@
+"""Bring home what an action had begun to take away: after an error, an interrupt, or a crash.
+
+Only the journal and the disk are asked, so it is the same in the process that failed and in the
+next one. What cannot be decided stays as it is, in the journal too, and is tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from catalog.actions import trash
+from catalog.actions.moving import Identity, exchange, identity_of, rename_exclusive, sync_folders
+from catalog.errors import Busy
+from catalog.escaping import printable
+from catalog.model import Deed, Removal, State, signed64
+from catalog.store.decisions import Decisions, decisions_there
+
+
+@dataclass(slots=True)
+class Recovery:
+    """What became of an action that was cut off, in files."""
+
+    returned: int = 0
+    done: int = 0  # all had been done but to write it down; or its place at home is taken
+    gone: int = 0
+    left: list[str] = field(default_factory=list)  # sentences about those that wait
+    folders: set[bytes] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.returned or self.done or self.gone or self.left)
+
+
+def recover(catalog: bytes) -> Recovery:
+    """Finish what an action on this catalog left unfinished when its process died.
+
+    Does nothing while an action is going on. Raises what opening the decisions raises.
+    """
+    decisions = decisions_there(catalog)
+    if decisions is None:
+        return Recovery()
+    with decisions:
+        if not decisions.unfinished():
+            return Recovery()
+        with contextlib.suppress(Busy), decisions.locks.removing(patience=0):
+            return bring_home(decisions)
+    return Recovery()
+
+
+def bring_home(decisions: Decisions, action: int | None = None) -> Recovery:
+    """Bring home all that is unfinished (of this action). The caller holds the lock for it."""
+    recovery = Recovery()
+    settled: dict[State, list[int]] = {}
+    # Newest first: what went with a photo went after it.
+    for deed, removal in reversed(decisions.unfinished(action)):
+        try:
+            state = put_home(deed, removal)
+        except OSError as error:
+            state = removal.state
+            name = printable(removal.path)
+            recovery.left.append(f"{name} cannot be put back now: {error.strerror}")
+        else:
+            if state is removal.state:
+                recovery.left.append(_waiting(removal))
+        recovery.folders |= {os.path.dirname(removal.path), os.path.dirname(removal.place)}
+        if state is not removal.state:
+            settled.setdefault(state, []).append(removal.id)
+    _sync(recovery.folders)
+    for state, rows in settled.items():
+        decisions.settle(rows, state)
+    recovery.returned = len(settled.get(State.RETURNED, ()))
+    recovery.done = len(settled.get(State.DONE, ()))
+    recovery.gone = len(settled.get(State.GONE, ()))
+    return recovery
+
+
+def put_home(deed: Deed, removal: Removal) -> State:
+    """Where one file stands, once it was brought home if it could be; its state, if undecided.
+
+    Nothing is ever written over. Raises OSError.
+    """
+    if deed is Deed.REFLINK:
+        return State.RETURNED  # it never left
+    home, there = identity_of(removal.path), identity_of(removal.place)
+    if deed is Deed.HARDLINK:
+        return _unlinked(removal, home, there)
+    if home is not None and is_file_of(home, removal):
+        if there is not None and (home.device, home.inode) == (there.device, there.inode):
+            os.unlink(removal.place)  # moved by link and unlink, and cut off between the two
+        return _returned(deed, removal)
+    if there is None or not _was_put(deed, removal, there):
+        return _not_there(deed, removal, home)
+    if home is None:
+        rename_exclusive(removal.place, removal.path)
+        return _returned(deed, removal)
+    # Its name was taken meanwhile. In the trash it is as well as done.
+    return removal.state if deed is Deed.DELETE else State.DONE
+
+
+def is_file_of(found: Identity, removal: Removal) -> bool:
+    """Whether this is the file; device numbers change when a drive is plugged in again."""
+    inode, mtime_ns = signed64(found.inode), signed64(found.mtime_ns)
+    return (inode, found.size, mtime_ns) == (removal.inode, removal.size, removal.mtime_ns)
+
+
+def _was_put(deed: Deed, removal: Removal, there: Identity) -> bool:
+    """Whether what is in the place came there by us, be it another file than was compared."""
+    if is_file_of(there, removal) or deed is not Deed.TRASH:
+        return True  # nobody else uses such names, but in the trash
+    return trash.records(removal.place, removal.path)
+
+
+def _returned(deed: Deed, removal: Removal) -> State:
+    if deed is Deed.TRASH:
+        trash.unrecord(removal.place, removal.path)
+    return State.RETURNED
+
+
+def _not_there(deed: Deed, removal: Removal, home: Identity | None) -> State:
+    """Nothing of ours is where it was to be put, nor the very file at home."""
+    if home is not None:
+        return _returned(deed, removal)
+    if not _can_see(removal):
+        return removal.state
+    return State.DONE if removal.state is State.ASIDE else State.GONE
+
+
+def _unlinked(removal: Removal, home: Identity | None, there: Identity | None) -> State:
+    """Of a copy that was to become a link: made aside, exchanged with it, the copy unlinked."""
+    if there is None:
+        if home is None:
+            return State.GONE if _can_see(removal) else removal.state
+        return State.DONE if removal.state is State.ASIDE else State.RETURNED
+    if signed64(there.inode) == removal.inode and home is None:
+        rename_exclusive(removal.place, removal.path)
+        return State.RETURNED
+    if signed64(there.inode) == removal.inode:
+        exchange(removal.place, removal.path)
+    # Aside is now the link, which is one name too many; a file of one name it would not be.
+    if os.lstat(removal.place).st_nlink < 2:
+        return removal.state
+    os.unlink(removal.place)
+    return State.RETURNED
+
+
+def _can_see(removal: Removal) -> bool:
+    """Whether both folders are there: on a drive that is unplugged, nothing is gone."""
+    return all(os.path.isdir(os.path.dirname(path)) for path in (removal.path, removal.place))
+
+
+def _waiting(removal: Removal) -> str:
+    path, place = printable(removal.path), printable(removal.place)
+    if os.path.lexists(removal.place):
+        return f"something else is at {path} now: what was there is kept as {place}"
+    return f"{path} and {place} cannot be seen now: is a drive not there?"
+
+
+def _sync(folders: Iterable[bytes]) -> None:
+    # What the disk cannot promise now, the journal says again at the next command.
+    with contextlib.suppress(OSError):
+        sync_folders([folder for folder in folders if os.path.isdir(folder)])

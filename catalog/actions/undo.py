@@ -1,0 +1,218 @@
+"""Put back what an action took away: names, times and modes, and never over anything.
+
+Each step can be cut off and asked for again: what is at home already counts as put back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from catalog.actions import trash
+from catalog.actions.moving import (
+    copy_exclusive,
+    exchange,
+    identity_of,
+    rename_exclusive,
+    sync_folders,
+)
+from catalog.actions.proving import Held, Unproved, digest_of
+from catalog.actions.returning import bring_home, is_file_of
+from catalog.errors import CatalogError, UsageError
+from catalog.model import Action, Deed, Receipt, Refusal, Removal, State
+from catalog.progress import SILENT, Phase, Progress
+from catalog.store.decisions import Decisions
+
+_FILES_AT_ONCE: Final = 100
+_OWN_MODE: Final = 0o7777
+
+
+def to_undo(decisions: Decisions, action: int | None = None) -> Action:
+    """The action of this id; without one, the last of which something can be undone.
+
+    Raises UsageError where there is none, or nothing of it is left to undo.
+    """
+    known = decisions.history(action)
+    if not known:
+        raise UsageError("nothing was done yet" if action is None else _unknown(action))
+    if action is None:
+        left = (each for each in known if not each.undone and each.deed is not Deed.REFLINK)
+        found = next(left, None)
+        if found is None:
+            raise UsageError("nothing is left to undo: 'imgcat history' shows what was done")
+        return found
+    if known[0].deed is Deed.REFLINK:
+        raise UsageError(
+            f"action {action} only let files share their blocks: each is whole, and stays so "
+            "when another changes; there is nothing to put back"
+        )
+    if known[0].undone:
+        raise UsageError(f"nothing of action {action} is left to undo")
+    return known[0]
+
+
+def undo(decisions: Decisions, action: Action, progress: Progress = SILENT) -> Receipt:
+    """Put back all that ``action`` took away and that can be; say what cannot, and why.
+
+    Ctrl-C ends it after the file at hand; asked again, it goes on. Raises Busy where another action
+    goes on, and CatalogError where the journal cannot be written.
+    """
+    if action.deed is Deed.KEEP_BOTH:
+        decisions.forget_apart(action.id)
+        return Receipt(action.deed, action.id, done=action.files)
+    with decisions.locks.removing(waiting=progress.note):
+        bring_home(decisions)
+        undoing = _Undoing(action.deed, decisions)
+        # What went with a photo comes back before it, as it went after it.
+        removals = decisions.removals(action.id, State.DONE)[::-1]
+        progress.start(Phase.UNDOING, len(removals))
+        try:
+            undoing.run(removals, progress)
+        except KeyboardInterrupt:
+            undoing.interrupted = True
+        except CatalogError as error:
+            undoing.stopped = str(error)
+    return undoing.receipt(action)
+
+
+@dataclass(slots=True)
+class _Undoing:
+    deed: Deed
+    decisions: Decisions
+    done: list[Removal] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    touched: set[bytes] = field(default_factory=set)
+    interrupted: bool = False
+    stopped: str = ""
+
+    def run(self, removals: Sequence[Removal], progress: Progress) -> None:
+        waiting = iter(removals)
+        while some := list(islice(waiting, _FILES_AT_ONCE)):
+            back: list[Removal] = []
+            try:
+                for removal in some:
+                    if self._tried(removal):
+                        back.append(removal)
+                    progress.advance()
+            finally:
+                self._settle(back)
+
+    def receipt(self, action: Action) -> Receipt:
+        photos = sum(not removal.companion for removal in self.done)
+        return Receipt(
+            self.deed,
+            action.id,
+            done=photos,
+            companions=len(self.done) - photos,
+            refused=tuple(self.refused),
+            interrupted=self.interrupted,
+            stopped=self.stopped,
+            touched=frozenset(self.touched),
+        )
+
+    def _tried(self, removal: Removal) -> bool:
+        folder = os.path.dirname(removal.path)
+        try:
+            self.touched |= {folder, os.path.dirname(removal.place)}
+            os.makedirs(folder, exist_ok=True)
+            if self.deed is Deed.DELETE:
+                _copied_back(removal)
+            elif self.deed is Deed.HARDLINK:
+                _parted(removal)
+            else:
+                _moved_back(self.deed, removal)
+        except Unproved as error:
+            self.refused.append(Refusal(removal.path, str(error)))
+        except OSError as error:
+            self.refused.append(Refusal(removal.path, error.strerror or str(error)))
+        else:
+            return True
+        return False
+
+    def _settle(self, back: Sequence[Removal]) -> None:
+        folders = {os.path.dirname(path) for each in back for path in (each.path, each.place)}
+        with contextlib.suppress(OSError):  # not lost: it is at home or where it was put
+            sync_folders(sorted(folder for folder in folders if os.path.isdir(folder)))
+        self.decisions.settle([removal.id for removal in back], State.UNDONE)
+        self.done += back
+
+
+def _moved_back(deed: Deed, removal: Removal) -> None:
+    home, there = identity_of(removal.path), identity_of(removal.place)
+    if there is None and home is not None and is_file_of(home, removal):
+        return  # by an undo that was cut off, or by hand
+    if there is None and removal.place == removal.path:
+        raise Unproved("the system keeps its trash to itself: put it back from there")
+    if there is None:
+        raise Unproved("it is not where it was put any more: restored or removed by another hand?")
+    if not is_file_of(there, removal):
+        raise Unproved("what is where it was put is another file now, or was changed")
+    if home is not None:
+        raise Unproved("something else has its name now: move that away first")
+    rename_exclusive(removal.place, removal.path)
+    if deed is Deed.TRASH:
+        trash.unrecord(removal.place, removal.path)
+    _as_it_was(removal)
+
+
+def _as_it_was(removal: Removal) -> None:
+    """Mode and time, which only somebody else can have changed."""
+    status = os.lstat(removal.path)
+    if stat.S_IMODE(status.st_mode) != removal.mode:
+        os.chmod(removal.path, removal.mode & _OWN_MODE)
+    if status.st_mtime_ns != removal.mtime_ns:
+        os.utime(removal.path, ns=(status.st_atime_ns, removal.mtime_ns))
+
+
+def _copied_back(removal: Removal) -> None:
+    """Of one for good: its equal is copied."""
+    if identity_of(removal.path) is not None:
+        with _held(removal.path, "what has its name now", removal.digest):
+            return  # by an undo that was cut off
+    with _held(removal.keeper, "the kept one", removal.digest) as keeper:
+        _copy(keeper, removal.path, removal)
+
+
+def _parted(removal: Removal) -> None:
+    """A link becomes a file of its own again; its name leads to the bytes all the time."""
+    with _held(removal.path, "it", removal.digest) as linked:
+        if linked.status.st_nlink > 1:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(removal.place)  # of an undo that was cut off
+            _copy(linked, removal.place, removal)
+            exchange(removal.place, removal.path)
+        if identity_of(removal.place) is not None:
+            os.unlink(removal.place)
+    _as_it_was(removal)
+
+
+@contextlib.contextmanager
+def _held(path: bytes, whose: str, digest: bytes) -> Iterator[Held]:
+    """The open file, which has these bytes. Raises Unproved."""
+    held = Held.open(path, whose)
+    try:
+        if digest_of(held, whose) != digest:
+            raise Unproved(f"{whose} has other bytes now")
+        yield held
+    finally:
+        held.close()
+
+
+def _copy(source: Held, target: bytes, removal: Removal) -> None:
+    copy_exclusive(
+        source.descriptor,
+        target,
+        mode=removal.mode & _OWN_MODE,
+        mtime_ns=removal.mtime_ns,
+        uid=removal.owner,
+        gid=removal.group,
+    )
+
+
+def _unknown(action: int) -> str:
+    return f"there is no action {action}: 'imgcat history' shows what was done"
