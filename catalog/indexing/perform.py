@@ -54,6 +54,7 @@ class Tally:
     pending: int = 0  # files that were to be read and were not, as the run was interrupted
     interrupted: bool = False
     unreadable: list[tuple[bytes, str]] = field(default_factory=list)
+    came_back: list[bytes] = field(default_factory=list)  # photos a copy of was thrown away
     unsettled: set[bytes] = field(default_factory=set)  # folders with files so new that a change
     # after they were read would not show: look again in a moment
 
@@ -70,6 +71,7 @@ class Tally:
         self.pending += other.pending
         self.interrupted |= other.interrupted
         self.unreadable += other.unreadable
+        self.came_back += other.came_back
         self.unsettled |= other.unsettled
 
 

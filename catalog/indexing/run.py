@@ -181,6 +181,7 @@ class _Run:
             unreadable=tuple(self._summed.unreadable),
             notes=tuple(self._notes),
             interrupted=self._summed.interrupted,
+            came_back=tuple(self._summed.came_back),
         )
 
 

@@ -11,6 +11,7 @@ from catalog.indexing.plan import Plan
 from catalog.indexing.reading import Reader
 from catalog.indexing.reconcile import Look, Scope, reconcile
 from catalog.indexing.roots import filters_of
+from catalog.indexing.thrown import ThrownAway
 from catalog.model import Change, Recipe
 from catalog.progress import SILENT, Progress
 from catalog.store import contents, folders, photos
@@ -52,7 +53,13 @@ def perform(
 ) -> Tally:
     """Carry a plan out; ``reader`` reads its files, and ``tell`` hears of each change."""
     decoder = decoder_identity() if plan.reads or plan.carries else ""
-    return Performer(database, recipe, decoder, reader, progress, tell=tell).perform(plan)
+    thrown_away = ThrownAway.of(database, tell) if plan.reads or plan.back else None
+    if thrown_away is not None:
+        tell = thrown_away.hear
+    tally = Performer(database, recipe, decoder, reader, progress, tell=tell).perform(plan)
+    if thrown_away is not None:
+        tally.came_back += thrown_away.noted()
+    return tally
 
 
 def complete(database: Database, root: RootRow, begun_ns: int, progress: Progress = SILENT) -> None:

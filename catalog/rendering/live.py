@@ -110,6 +110,8 @@ class Live:
             word = self._look.good(word)
         elif what in _BAD:
             word = self._look.bad(word)
+        elif what is Happening.CAME_BACK:
+            word = self._look.warning(word)
         self._line(f"{word}{text}")
 
     def _line(self, text: str) -> None:

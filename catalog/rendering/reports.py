@@ -25,6 +25,7 @@ _WAYS_BACK = (
     "(plug it in; name it to 'imgcat index' if its disk was replaced; or 'imgcat forget' it)"
 )
 _SEE_PROBLEMS = "(imgcat problems)"
+_MOST_CAME_BACK = 20  # told one by one
 _COPY_DIFFERED = (
     "The copy of the hashes in the cache folder was wrong: it was thrown away, and the next "
     "question makes it anew. Earlier answers may have missed something."
@@ -155,10 +156,20 @@ def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> 
     for path, why in answer.unreadable:
         line = f"Could not be read: {printable(path)} ({printable(why)})"
         stream.write(look.bad(line) + "\n")
+    _write_came_back(answer, stream, look)
     stream.writelines(f"{harmless(note)}\n" for note in answer.notes)
     if answer.interrupted:
         kept = "What was read is kept: run" if answer.added or answer.changed else "Run"
         stream.write(f"Interrupted. {kept} 'imgcat index' again to go on.\n")
+
+
+def _write_came_back(answer: Summary, stream: TextIO, look: Look) -> None:
+    for path in answer.came_back[:_MOST_CAME_BACK]:
+        line = f"Thrown away as a copy, and here again: {printable(path)}"
+        stream.write(look.warning(line) + "\n")
+    more = len(answer.came_back) - _MOST_CAME_BACK
+    if more > 0:
+        stream.write(look.warning(f"... and {more:,} more such; 'imgcat dupes' marks them") + "\n")
 
 
 def write_verification(answer: Verification, stream: TextIO, look: Look | None = None) -> None:

@@ -95,6 +95,7 @@ def summary(answer: Summary) -> Object:
         "pending": answer.pending,
         "offline": [json_path(folder) for folder in answer.offline],
         "unreadable": [{**json_path(path), "why": why} for path, why in answer.unreadable],
+        "came_back": [json_path(path) for path in answer.came_back],
         "notes": list(answer.notes),
         "interrupted": answer.interrupted,
         "complete": answer.complete,

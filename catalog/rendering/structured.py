@@ -172,6 +172,7 @@ def _photo(photo: Photo) -> Object:
         "camera": photo.camera,
         "flat": photo.flat,
         "frames": photo.frames,
+        "came_back": photo.came_back,
     }
 
 

@@ -28,7 +28,7 @@ _HASH_NOTE = (
 )
 _NOT_COMPARED = "not compared: a file could not be read"
 _STAMPS = {Rule.STAMP_ON_FIRST: "without its stamp", Rule.STAMP_ON_SECOND: "stamped"}
-_KEEP = "keep"
+KEEP = "keep"
 _RELATION_WIDTH = 14  # "similar 0.971" and a space
 _INDENT = " " * _RELATION_WIDTH
 
@@ -83,7 +83,7 @@ def write_likeness(
     stream.write(look.bold(f"{human.counted(len(answer.matches), 'match', 'matches')} for {query}"))
     stream.write("\n\n")
     for match in answer.matches:
-        _write_photo(_relation(match), match.photo, _remarks(match), stream, look)
+        write_photo(_relation(match), match.photo, remarks_on(match), stream, look)
     stream.write("\n")
     if remarks:
         _write_horizon(answer, stream, look)
@@ -131,18 +131,19 @@ def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
         heading.insert(2, f"worst score {group.score:.3f}")
     kept = look.dim(f"(kept: {group.keep_reason})")
     stream.write(f"{look.bold(f'Group {number:,}: ' + ', '.join(heading))} {kept}\n")
-    _write_photo(_KEEP, group.keep, _flat_remark(group.keep), stream, look)
+    write_photo(KEEP, group.keep, _own_remarks(group.keep), stream, look)
     for match in group.matches:
-        _write_photo(_relation(match), match.photo, _remarks(match), stream, look)
+        write_photo(_relation(match), match.photo, remarks_on(match), stream, look)
     stream.write("\n")
 
 
-def _write_photo(
+def write_photo(
     relation: str, photo: Photo, remarks: list[str], stream: TextIO, look: Look
 ) -> None:
+    """One photo: ``relation`` is what it is to the kept one, or what becomes of it."""
     # Padded before it is painted: colour codes have no width on screen, but they do in a str.
     mark = f"{relation:{_RELATION_WIDTH}}"
-    if relation == _KEEP:
+    if relation == KEEP:
         mark = look.good(mark)
     remark = look.dim(f"  ({', '.join(remarks)})") if remarks else ""
     path = f"{printable(photo.path)}{remark}"
@@ -177,16 +178,21 @@ def _bits(distance: int) -> str:
     return human.counted(distance, "bit")
 
 
-def _remarks(match: Match) -> list[str]:
+def remarks_on(match: Match) -> list[str]:
+    """What is worth a word about how a photo relates to the kept one."""
     return [
         *(["same file, hard link"] if match.same_file else []),
         *([words.turn(match.orientation)] if match.orientation != 1 else []),
         *words.sides(match.lost, match.more),
         *([_STAMPS[match.rule]] if match.rule is not None and match.rule in _STAMPS else []),
         *([_NOT_COMPARED] if match.rule in (Rule.NOT_COMPARED, Rule.UNDECIDED) else []),
-        *_flat_remark(match.photo),
+        *_own_remarks(match.photo),
     ]
 
 
-def _flat_remark(photo: Photo) -> list[str]:
-    return ["flat"] if photo.flat else []
+def _own_remarks(photo: Photo) -> list[str]:
+    """What is worth a word about a photo by itself."""
+    return [
+        *(["flat"] if photo.flat else []),
+        *(["thrown away before, and here again"] if photo.came_back else []),
+    ]
