@@ -2,6 +2,7 @@
 
     CatalogError                    1   something failed
     ├── UsageError                  2   the request makes no sense as given
+    ├── Refused                     4   an action that takes files away, and nobody said yes
     ├── CatalogUnusable             5   there is no catalog there, or not one we may touch
     │   ├── CatalogAbsent           5   no file
     │   ├── CatalogForeign          5   a file, but not ours
@@ -29,6 +30,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     INCOMPLETE = 3  # done, but part of the tree could not be read
+    REFUSED = 4  # an action, wholly or in part
     UNUSABLE = 5
     BUSY = 6
     GAVE_UP = 70  # sysexits.h: an internal error; what starts the daemon starts it anew
@@ -45,6 +47,12 @@ class UsageError(CatalogError):
     """The request makes no sense as given."""
 
     exit_code = ExitCode.USAGE
+
+
+class Refused(CatalogError):
+    """Files would have been changed, and nobody was there to say yes; nothing was done."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class CatalogUnusable(CatalogError):

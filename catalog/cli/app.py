@@ -19,7 +19,7 @@ from catalog.escaping import harmless
 
 _BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell reports of a process that SIGPIPE ended
 
-# Each is the one function of its module that has the module's name.
+# Each is the one function of its module that has the module's name, which has no hyphen.
 _COMMANDS = (
     "index",
     "watch",
@@ -30,6 +30,9 @@ _COMMANDS = (
     "problems",
     "verify",
     "forget",
+    "undo",
+    "history",
+    "keep-both",
 )
 
 
@@ -49,7 +52,8 @@ def _app(arguments: list[str]) -> typer.Typer:
     )
     app.callback()(common)
     for name in _named(arguments) or _COMMANDS:
-        app.command(name)(getattr(import_module(f"catalog.cli.{name}"), name))
+        word = name.replace("-", "_")
+        app.command(name)(getattr(import_module(f"catalog.cli.{word}"), word))
     return app
 
 

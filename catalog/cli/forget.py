@@ -12,8 +12,8 @@ from catalog.cli.options import (
     JsonOption,
     QuietOption,
     as_paths,
-    catalog_path,
     is_quiet,
+    the_catalog,
 )
 from catalog.errors import UsageError
 from catalog.indexing.forget import forget as drop
@@ -43,7 +43,7 @@ def forget(
         raise UsageError("name what to forget, or say --missing for all files that are gone")
     quiet = is_quiet(context, quiet)
     with (
-        open_existing_for_writing(catalog_path(context, catalog)) as database,
+        open_existing_for_writing(the_catalog(context, catalog)) as database,
         TerminalProgress(quiet=quiet) as progress,
     ):
         count = drop(database, as_paths(paths), missing=missing, progress=progress)

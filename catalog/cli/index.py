@@ -13,8 +13,8 @@ from catalog.cli.options import (
     JsonOption,
     QuietOption,
     as_paths,
-    catalog_path,
     is_quiet,
+    the_catalog,
 )
 from catalog.errors import ExitCode
 from catalog.indexing.roots import FilterChange
@@ -81,7 +81,7 @@ def index(
     )
     quiet = is_quiet(context, quiet)
     with TerminalProgress(quiet=quiet) as progress:
-        summary = index_at(catalog_path(context, catalog), as_paths(paths), options, progress)
+        summary = index_at(the_catalog(context, catalog), as_paths(paths), options, progress)
     if as_json:
         structured.write_json(states.summary(summary), look.for_programs(sys.stdout))
     elif not quiet:

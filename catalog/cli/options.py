@@ -16,6 +16,7 @@ from catalog.model import HASH_BITS, HashKind
 from catalog.progress import Phase, Progress
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
 from catalog.store.database import Database, open_for_reading
+from catalog.store.decisions import decisions_there
 from catalog.store.place import catalog_file
 
 
@@ -105,6 +106,32 @@ def catalog_path(context: typer.Context, given: str | None) -> bytes:
     return catalog_file(given if given is not None else context.obj.catalog)
 
 
+def the_catalog(context: typer.Context, given: str | None, *, quiet: bool = False) -> bytes:
+    """The catalog file to use, once what an action that was cut off left behind is in order."""
+    path = catalog_path(context, given)
+    decisions = decisions_there(path)
+    if decisions is not None:
+        with decisions:
+            unfinished = bool(decisions.unfinished())
+        if unfinished:
+            _recover(path, quiet=is_quiet(context, quiet))
+    return path
+
+
+def _recover(path: bytes, *, quiet: bool) -> None:
+    from catalog.actions.returning import recover  # for those who need it
+    from catalog.indexing.afterwards import look_again
+    from catalog.rendering.doing import recovered
+    from catalog.workers.cores import cores
+
+    recovery = recover(path)
+    if recovery.folders:
+        look_again(path, recovery.folders, cores())
+    if not quiet:
+        for line in recovered(recovery.returned, recovery.done, recovery.gone, recovery.left):
+            print(f"imgcat: {harmless(line)}", file=sys.stderr)
+
+
 def is_quiet(context: typer.Context, given: bool) -> bool:
     """Whether only the result is wanted."""
     return given or context.obj.quiet
@@ -112,7 +139,7 @@ def is_quiet(context: typer.Context, given: bool) -> bool:
 
 def open_to_ask(context: typer.Context, given: str | None, *, quiet: bool = False) -> Database:
     """The catalog, to read it; what had to be done to it is told on stderr."""
-    database = open_for_reading(catalog_path(context, given))
+    database = open_for_reading(the_catalog(context, given, quiet=quiet))
     if not is_quiet(context, quiet):
         for note in database.notes:
             print(f"imgcat: {harmless(note)}", file=sys.stderr)

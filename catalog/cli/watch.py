@@ -18,9 +18,9 @@ from catalog.cli.options import (
     JobsOption,
     QuietOption,
     as_paths,
-    catalog_path,
     is_quiet,
     only_one,
+    the_catalog,
 )
 from catalog.errors import Busy, CatalogError, UsageError
 from catalog.escaping import printable
@@ -87,7 +87,7 @@ def watch(
     ends it. Nothing on the disk is touched.
     """
     only_one(detach=detach, stop=stop, install=install, uninstall=uninstall)
-    place = catalog_path(context, catalog)
+    place = the_catalog(context, catalog)
     quiet = is_quiet(context, quiet)
     options = Options(poll, jobs, _command_of(on_duplicate), _notifier(notify))
     if stop:

@@ -1,0 +1,119 @@
+"""What somebody said are no duplicates of each other ('imgcat keep-both'), out of every answer.
+
+A group is broken up so that no two in it are apart, the better photo staying in; so whatever is
+done with the rest of a group, of two pictures that are both to be kept both are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.model import Match
+from catalog.store import contents, holders
+from catalog.store.database import Database
+from catalog.store.decisions import apart_from
+from catalog.store.holders import Holders
+
+_MOST_CONTENTS: Final = 2**31  # ids are below: two make one key
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Contents that are apart: ``keys`` (int64, rising) of pairs, ``involved`` (int64) all of them.
+
+    ``alone`` are contents of which as many files are wanted as there are, or more.
+    """
+
+    keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    involved: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    alone: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, database: Database) -> Self:
+        """As it was decided, for the contents that the catalog knows."""
+        pairs, wanted = [], {}
+        for one, other, copies in apart_from(database.path):
+            first, second = contents.find(database, one), contents.find(database, other)
+            if first is None or second is None:
+                continue
+            if first == second:
+                wanted[first] = copies
+            else:
+                pairs.append((first, second))
+        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        alone = _alone(database, wanted)
+        involved = np.union1d(ends.ravel(), np.array(sorted(alone), dtype=np.int64))
+        return cls(np.sort(_keys(ends[:, 0], ends[:, 1])), involved, alone)
+
+    def __bool__(self) -> bool:
+        return bool(len(self.involved))
+
+    def between(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each two contents, whether they are apart; equal ones, whether all are wanted."""
+        found = np.isin(_keys(first, second), self.keys)
+        if self.alone:
+            found |= (first == second) & np.isin(first, list(self.alone))
+        return np.asarray(found)
+
+    def split(self, files: Holders, centre: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ``centre`` of each file, its own where it may not be in one group with a better one.
+
+        ``files`` are in order of rank.
+        """
+        asked = np.isin(files.content, self.involved)
+        if not asked.any():
+            return centre
+        centre = centre.copy()
+        next_one = int(centre.max()) + 1
+        for group in np.unique(centre[asked]).tolist():
+            members = np.flatnonzero(centre == group)
+            together: list[int] = []
+            for place, content in zip(
+                members.tolist(), files.content[members].tolist(), strict=True
+            ):
+                if self._clashes(content, together):
+                    centre[place] = next_one
+                    next_one += 1
+                elif content not in together:
+                    together.append(content)
+        return centre
+
+    def _clashes(self, content: int, together: list[int]) -> bool:
+        ends = np.array(together, dtype=np.int64)
+        return bool(self.between(ends, np.full(len(ends), content)).any())
+
+    def hides(self, database: Database, digest: bytes) -> Callable[[Match], bool]:
+        """Whether a match of the picture with this digest is apart from it."""
+        own = contents.find(database, digest)
+
+        def hidden(match: Match) -> bool:
+            ends = np.array([own]), np.array([match.photo.content])
+            return bool(self.between(*ends)[0])
+
+        return hidden if self and own is not None else lambda _match: False
+
+
+NOTHING_APART: Final = Apart()
+
+
+def _keys(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    keys: NDArray[np.int64] = np.minimum(first, second) * _MOST_CONTENTS + np.maximum(first, second)
+    return keys
+
+
+def _alone(database: Database, wanted: dict[int, int]) -> frozenset[int]:
+    """The contents that no more files hold than are wanted; names of one file count once."""
+    if not wanted:
+        return frozenset()
+    files = holders.of_contents(database, np.array(sorted(wanted), dtype=np.int64))
+    own = np.where(files.inode == 0, -files.photo, files.inode)
+    held = np.unique(np.stack([files.content, files.filesystem, own]), axis=1)[0]
+    counts = dict(
+        zip(*(part.tolist() for part in np.unique(held, return_counts=True)), strict=True)
+    )
+    return frozenset(content for content, most in wanted.items() if counts.get(content, 0) <= most)
