@@ -64,6 +64,7 @@ def test_a_group_says_what_the_interface_promises(two_groups):
         "camera": None,
         "flat": False,
         "frames": 1,
+        "came_back": False,
         "distance": 1,
         "score": 0.9877,
         "orientation": 1,
