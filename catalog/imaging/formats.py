@@ -1,8 +1,8 @@
 """What may be a picture by its name, and what the bytes are by their content.
 
 Names only decide which files are looked at: 26 of 71 files in one real WhatsApp folder were
-JPEGs named .png, so what decodes a file is decided by its first bytes. Standard library
-only: the walk needs the suffixes and must stay light.
+JPEGs named .png, so what decodes a file is decided by its first bytes. No decoder is
+imported: the walk needs the suffixes and must stay light.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-RAW_SUFFIXES = frozenset(
-    b"3fr ari arw bay cap cr2 cr3 crw dcr dcs dng drf eip erf fff gpr iiq k25 kdc mdc mef mos "
-    b"mrw nef nrw orf pef ptx pxn raf raw rw2 rwl rwz sr2 srf srw x3f".split()
-)
+from catalog.model import RAW_FORMATS
+
+RAW_SUFFIXES = frozenset(name.lower().encode() for name in RAW_FORMATS)
 PICTURE_SUFFIXES = RAW_SUFFIXES | frozenset(
     b"jpg jpeg jpe jfif jif mpo png apng gif webp bmp dib tif tiff avif avifs heic heics heif "
     b"heifs hif jxl".split()

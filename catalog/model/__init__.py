@@ -42,7 +42,14 @@ from catalog.model.matches import (
     Side,
     sides_of,
 )
-from catalog.model.photos import BYTE_WORTH, Photo, Picture
+from catalog.model.photos import (
+    BYTE_WORTH,
+    FAMILIES,
+    FAMILY_OF,
+    RAW_FORMATS,
+    Photo,
+    Picture,
+)
 from catalog.model.readings import (
     HASH_BITS,
     SIGNATURE_SIDE,
@@ -70,7 +77,10 @@ from catalog.model.states import (
 
 __all__ = [
     "BYTE_WORTH",
+    "FAMILIES",
+    "FAMILY_OF",
     "HASH_BITS",
+    "RAW_FORMATS",
     "SIGNATURE_SIDE",
     "Action",
     "ActionPlan",

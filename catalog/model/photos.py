@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from catalog.model.readings import Stamp
 
@@ -19,6 +20,20 @@ BYTE_WORTH: Mapping[str, float] = {
     "TIFF": 0.2,
     "BMP": 0.2,
     "DIB": 0.2,
+}
+
+# What cameras call their RAW formats, which are the suffixes of such files too.
+RAW_FORMATS: Final = frozenset(
+    "3FR ARI ARW BAY CAP CR2 CR3 CRW DCR DCS DNG DRF EIP ERF FFF GPR IIQ K25 KDC MDC MEF MOS "  # noqa: SIM905  (46 lines else)
+    "MRW NEF NRW ORF PEF PTX PXN RAF RAW RW2 RWL RWZ SR2 SRF SRW X3F".split()
+)
+# Formats as people tell them apart, the most frequent first, and those that are one of them
+# under a name of their own.
+FAMILIES: Final = ("JPEG", "HEIF", "PNG", "RAW", "WEBP", "GIF", "TIFF", "AVIF", "BMP", "JXL")
+FAMILY_OF: Final[Mapping[str, str]] = {
+    "MPO": "JPEG",  # what phones write that store a second picture behind the first
+    "DIB": "BMP",
+    **dict.fromkeys(sorted(RAW_FORMATS), "RAW"),
 }
 
 
@@ -47,6 +62,11 @@ class Photo:
     def detail(self) -> int:
         """Bytes, weighed by what the format makes of one: of equal pixels, more is better."""
         return int(self.stamp.size * BYTE_WORTH.get(self.format, 1.0))
+
+    @property
+    def family(self) -> str:
+        """One of FAMILIES, or else its format."""
+        return FAMILY_OF.get(self.format, self.format)
 
     @property
     def pixels(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.model import BYTE_WORTH, Photo
+from catalog.model import BYTE_WORTH, FAMILIES, FAMILY_OF, Photo
 from catalog.store import photos
 from catalog.store.database import Database, Row
 from catalog.store.folders import Places
@@ -28,7 +28,8 @@ class Holders:
     ``inode`` (int64) is 0 where the file system tells no files apart; ``size`` (int64) in bytes,
     ``detail`` and ``pixels`` (int64) as those of Photo, ``mtime_ns`` (int64), ``documented`` (bool:
     EXIF says when or with what). ``arrived_ns`` (int64) is the later of its times of change: a
-    photo of 2010 that was copied here today came today.
+    photo of 2010 that was copied here today came today. ``family`` (int8) is the place of that of
+    Photo among FAMILIES, -1 for a format that is none of them; ``name_length`` (int16) is in bytes.
     """
 
     photo: NDArray[np.int64]
@@ -42,6 +43,8 @@ class Holders:
     pixels: NDArray[np.int64]
     documented: NDArray[np.bool_]
     arrived_ns: NDArray[np.int64]
+    family: NDArray[np.int8]
+    name_length: NDArray[np.int16]
 
     def __len__(self) -> int:
         return len(self.photo)
@@ -63,13 +66,20 @@ _KINDS: Final = (
     np.int64,
     np.bool_,
     np.int64,
+    np.int8,
+    np.int16,
 )
 _WORTHS: Final = " ".join(f"WHEN '{name}' THEN {worth}" for name, worth in BYTE_WORTH.items())
 _DETAIL: Final = f"CAST(photo.size * CASE format {_WORTHS} ELSE 1.0 END AS INTEGER)"
+_FAMILIES: Final = " ".join(
+    f"WHEN '{name}' THEN {FAMILIES.index(family)}"
+    for name, family in {**{name: name for name in FAMILIES}, **FAMILY_OF}.items()
+)
 _COLUMNS: Final = (
     f"SELECT photo.id, photo.folder, content, photo.size, {_DETAIL}, mtime_ns, photo.inode, "
     "folder.filesystem, CAST(width * height * shown AS INTEGER), "
-    "ifnull(camera, '') <> '' OR ifnull(taken_at, '') <> '', max(mtime_ns, ctime_ns) "
+    "ifnull(camera, '') <> '' OR ifnull(taken_at, '') <> '', max(mtime_ns, ctime_ns), "
+    f"CASE format {_FAMILIES} ELSE -1 END, length(photo.name) "
     "FROM photo JOIN content ON content.id = photo.content JOIN folder ON folder.id = photo.folder "
     "WHERE missing_since IS NULL "
 )
