@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.errors import UsageError
+from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import Duplicates, HashKind, Kind, Pair
 from catalog.progress import SILENT, Phase, Progress
 from catalog.queries import ranking, verified
@@ -44,6 +45,7 @@ def duplicates(
     criteria: Criteria | None = None,
     selection: Selection = EVERYTHING,
     *,
+    keep: KeepRules = DEFAULT,
     pairs: bool = False,
     progress: Progress = SILENT,
     executor: Executor | None = None,
@@ -53,7 +55,8 @@ def duplicates(
     """The groups of the same picture below ``paths`` (none: everywhere).
 
     With ``pairs``, every pair of photos that matches besides; of plain hashes, those that brute
-    force would find. ``selection`` leaves out some. ``executor`` searches, on threads; ``jobs``
+    force would find. ``selection`` leaves out some; of what it compares with, the photos are kept,
+    and else those that come first by ``keep``. ``executor`` searches, on threads; ``jobs``
     processes compare files where only these can tell. ``live`` are the ids of roots that a daemon
     has just brought in line with the disk. Groups and pairs are read as they are asked for, so
     ``database`` and ``executor`` stay open for that long. Raises UsageError for paths that the
@@ -67,6 +70,7 @@ def duplicates(
             scope,
             criteria,
             selection,
+            keep=keep,
             pairs=pairs,
             progress=progress,
             executor=executor,
@@ -80,10 +84,11 @@ def duplicates(
     search = _Search.of(nodes, criteria, executor, progress)
     edges = search.edges()
     files = _files(database, scope, table, nodes, edges)
-    found = _Found.of(database, files, nodes.node_of(table, files), search, edges)
+    files = files.only(ranking.order(database, files, keep))
+    found = _Found.of(files, nodes.node_of(table, files), search, edges)
     members = found.members()
     return Duplicates(
-        StoredGroups(database, members),
+        StoredGroups(database, members, keep=keep),
         found.pairs(database) if pairs else None,
         fresh=scope.is_live(live),
         last_scan_ns=scope.last_scan_ns,
@@ -227,14 +232,11 @@ class _Found:
     @classmethod
     def of(
         cls,
-        database: Database,
         files: Holders,
         node: NDArray[np.int64],
         search: _Search,
         edges: Edges | None,
     ) -> _Found:
-        order = ranking.order(database, files)
-        files, node = files.only(order), node[order]
         present, node = np.unique(node, return_inverse=True)
         values = search.values[present[: np.searchsorted(present, len(search.values))]]
         return cls(files, node, values, search, _among(edges, present, len(search.values)))

@@ -9,7 +9,7 @@ from typing import Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import keeping
+from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import HASH_BITS, Group, Kind, Match, Photo, Rule
 from catalog.queries.relations import Relations
 from catalog.store import holders
@@ -120,15 +120,20 @@ class StoredGroups(Sequence[Group]):
     """Groups whose photos are read from the catalog when they are asked for.
 
     A photo that went, or got another content, since the search is left out; a group that lost
-    its kept photo or all others is not iterated over.
+    its kept photo or all others is not iterated over. ``keep`` says why the kept one is.
     """
 
     def __init__(
-        self, database: Database, members: Members, relations: Relations | None = None
+        self,
+        database: Database,
+        members: Members,
+        relations: Relations | None = None,
+        keep: KeepRules = DEFAULT,
     ) -> None:
         self._database = database
         self._members = members
         self._relations = relations
+        self._keep = keep
 
     def __len__(self) -> int:
         return len(self._members)
@@ -187,7 +192,7 @@ class StoredGroups(Sequence[Group]):
             if photo is not None and photo.content == content
         )
         others = [match.photo for match in matches if not match.same_file]
-        return Group(keep, keeping.reason(keep, others), matches) if others else None
+        return Group(keep, self._keep.reason(keep, others), matches) if others else None
 
     def _match(self, keep: Photo, photo: Photo, distance: int, relation: int) -> Match:
         if self._relations is not None:

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.keeping import DEFAULT, KeepRules
 from catalog.matching import judge
 from catalog.matching.judge import Judge
 from catalog.model import Duplicates, HashKind, Kind, Pair, Rule, Stages
@@ -47,6 +48,7 @@ def duplicates(
     criteria: Criteria,
     selection: Selection = EVERYTHING,
     *,
+    keep: KeepRules = DEFAULT,
     pairs: bool = False,
     progress: Progress = SILENT,
     executor: Executor | None = None,
@@ -59,7 +61,7 @@ def duplicates(
         if criteria.verified:
             called = open_.enter_context(judge.called_in(database, progress, executor, jobs=jobs))
         known = matches.NONE if called is None else called.known
-        files = _files(database, scope, selection, known)
+        files = _files(database, scope, selection, known, keep)
         relations = Relations(known, hashes.load(database, HashKind.PHASH, progress))
         graph, asking, stars = _starred(files, called, known, criteria.grade)
         if pairs:
@@ -68,7 +70,7 @@ def duplicates(
     asked = [scope] if selection.against is None else [scope, selection.against]
     scans = [each.last_scan_ns for each in asked if each.last_scan_ns is not None]
     return Duplicates(
-        StoredGroups(database, members, relations),
+        StoredGroups(database, members, relations, keep),
         _pairs(database, graph, asking, relations) if pairs else None,
         fresh=all(each.is_live(live) for each in asked),
         last_scan_ns=min(scans) if len(scans) == len(asked) else None,
@@ -106,7 +108,9 @@ class _Files:
         )
 
 
-def _files(database: Database, scope: Scope, selection: Selection, known: Matches) -> _Files:
+def _files(
+    database: Database, scope: Scope, selection: Selection, known: Matches, keep: KeepRules
+) -> _Files:
     """The files that can stand in a group or a pair."""
     copied = holders.held_several_times(database)
     files = holders.of_contents(
@@ -116,12 +120,14 @@ def _files(database: Database, scope: Scope, selection: Selection, known: Matche
     side = selection.sides(database, files, scope)
     inside = side >= 0
     files, side = files.only(inside), side[inside]
-    order = ranking.order(database, files)
+    ranked = ranking.ranked(database, files, keep)
+    order, level = ranked.order, ranked.level
     if selection.against is not None:  # what is kept is what one has already
-        order = order[np.argsort(side[order], kind="stable")]
+        by_side = np.argsort(side[order], kind="stable")
+        order, level = order[by_side], level[by_side]
     files, side = files.only(order), side[order]
     recent = files.arrived_ns >= selection.since_ns
-    rises = np.diff(files.pixels, prepend=0) != 0
+    rises = np.diff(level, prepend=0) != 0
     if selection.against is not None:
         rises |= np.diff(side, prepend=0) != 0
     return _Files(files, side, selection.walled, recent, np.cumsum(rises))

@@ -273,6 +273,14 @@ def find(database: Database, path: bytes) -> int | None:
     return None
 
 
+def within(database: Database, path: bytes) -> list[int]:
+    """The ids of the folders at and below this absolute path, which may hold whole roots."""
+    tops = database.rows("SELECT id, name FROM folder WHERE parent IS NULL")
+    inside = [top for top, name in tops if relative_to(name or b"/", path) is not None]
+    inner = find(database, path)
+    return below(database, inside if inner is None else [*inside, inner])
+
+
 def relative_to(path: bytes, top: bytes) -> bytes | None:
     """``path`` below ``top`` ('' for ``top`` itself), or None when it is elsewhere."""
     if path == top:

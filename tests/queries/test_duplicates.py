@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog import keeping
 from catalog.errors import UsageError
+from catalog.keeping import KeepRules
 from catalog.model import Duplicates, HashKind, Kind, Photo
 from catalog.queries import duplicates as by_hash
 from catalog.queries import verified
@@ -21,6 +21,7 @@ from catalog.queries.criteria import LOOKS_ALIKE, ONE_PICTURE, Criteria
 from catalog.queries.duplicates import duplicates
 from catalog.store import contents, folders, photos
 from catalog.store.database import open_for_reading, open_for_writing
+from tests.orders import orders
 from tests.support import FakeMounts, Library, Values, fingerprint, members, picture, stamp_of
 
 KINDS = [HashKind.PHASH, HashKind.DHASH, HashKind.AHASH]
@@ -113,24 +114,27 @@ def test_pairs_and_groups_are_those_of_brute_force(
                 grade = data.draw(st.sampled_from([Kind.HASH, Kind.IDENTICAL]))
                 criteria = Criteria(kind, radius, flat, grade)
             expected = brute_force(fiction, criteria)
-            answer = duplicates(database, criteria=criteria, pairs=True)
+            rules = data.draw(orders([fiction.top, fiction.top + b"/sub", b"/"]))
+            answer = duplicates(database, criteria=criteria, keep=rules, pairs=True)
             assert answer.pairs is not None
             pairs = list(answer.pairs)
             found = {frozenset((p.first.path, p.second.path)): p.distance for p in pairs}
             assert len(found) == len(pairs), "each pair once"
             assert found == expected
-            are_stars_over(answer, expected)
-            again = duplicates(database, criteria=criteria)
+            are_stars_over(answer, expected, rules)
+            again = duplicates(database, criteria=criteria, keep=rules)
             assert list(again.groups) == list(answer.groups)
 
 
-def are_stars_over(answer: Duplicates, edges: dict[frozenset[bytes], int]) -> None:
+def are_stars_over(
+    answer: Duplicates, edges: dict[frozenset[bytes], int], rules: KeepRules
+) -> None:
     """Nobody stands twice, every match is an edge to the kept one, and nobody is left out."""
     seen: list[bytes] = []
     for group in answer.groups:
         every = members(group)
         seen += [photo.path for photo in every]
-        assert group.keep == min(every, key=keeping.rank_key)
+        assert group.keep == min(every, key=rules.rank_key)
         for match in group.matches:
             assert edges[frozenset((group.keep.path, match.photo.path))] == match.distance
             same = match.photo.digest == group.keep.digest

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from catalog import keeping
 from catalog.errors import CatalogReadOnly
+from catalog.keeping import DEFAULT
 from catalog.model import Duplicates, Kind, Rule
 from catalog.progress import Silent
 from catalog.queries.criteria import LOOKS_ALIKE, ONE_PICTURE, Criteria
@@ -285,7 +285,7 @@ def test_groups_gather_round_the_best_photo_of_a_picture(shots: Library) -> None
         seen = [photo.path for group in answer.groups for photo in members(group)]
         assert len(seen) == len(set(seen)) == answer.photos
         for group in answer.groups:
-            assert group.keep == min(members(group), key=keeping.rank_key)
+            assert group.keep == min(members(group), key=DEFAULT.rank_key)
             for match in group.matches:
                 edge = edges[frozenset((group.keep.path, match.photo.path))]
                 assert (edge.kind, edge.score) == (match.kind, match.score)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from catalog.errors import UsageError
-from catalog.keeping import rank_key
+from catalog.keeping import DEFAULT, parse
 from catalog.model import Duplicates, Kind, Match, Rule
 from catalog.queries.criteria import Criteria
 from catalog.queries.selection import EVERYTHING, Selection, selection_of
@@ -34,6 +34,7 @@ from tests.matching.albums import (
     stamped,
     standing_in,
 )
+from tests.orders import orders
 from tests.support import HOUR, FakeMounts, members
 
 __all__ = ["album", "inline"]
@@ -158,6 +159,9 @@ def test_more_pixels_count_more_than_a_stamp(album: Album) -> None:
     (match,) = group.matches
     assert match.rule is Rule.STAMP_ON_FIRST
     assert not match.photo.stamped
+    (group,) = album.ask(keep=parse("stamp")).groups
+    assert album.name(group.keep.path) == "small, clean.jpg"
+    assert group.keep_reason == "no stamp"
 
 
 def test_what_one_has_is_kept_though_it_is_stamped(album: Album) -> None:
@@ -176,6 +180,91 @@ def test_all_that_is_stamped_is_kept_in_order(album: Album) -> None:
     (group,) = album.ask().groups
     assert album.name(group.keep.path) == "dated.jpg"
     assert group.keep_reason == "less compressed"
+
+
+def test_rules_before_that_of_stamps_count_more_than_a_stamp(marked: Album) -> None:
+    """And those after it less."""
+    for number, name in enumerate(("clean.jpg", "dated.jpg", "small.jpg", "dark.jpg")):
+        os.utime(marked.path(name), (1_600_000_000 + number,) * 2)
+    marked.index()
+    for text, kept, why in (
+        ("stamp,bytes", "clean.jpg", "larger file"),  # than the best of the others
+        ("bytes", "dated.jpg", "larger file"),
+        ("newest", "dark.jpg", "newer"),
+        ("oldest", "clean.jpg", "older"),
+        ("path", "dark.jpg", "shorter path"),
+        (f"folder:{marked.top},bytes", "dated.jpg", "larger file"),
+    ):
+        (group,) = marked.ask(keep=parse(text)).groups
+        assert (marked.name(group.keep.path), group.keep_reason) == (kept, why), text
+
+
+def test_a_stamp_decides_where_what_is_before_it_does_not(album: Album) -> None:
+    """Stamped ones of the better folder come first, of those of one folder the clean one."""
+    album.put("better/dated.jpg", saved(stamped(photo(1)), quality=97))
+    album.put("worse/clean.jpg", saved(photo(1), quality=85))
+    album.index()
+    rules = parse(f"folder:{album.top}/better")
+    (group,) = album.ask(keep=rules).groups
+    assert album.name(group.keep.path) == "better/dated.jpg"
+    assert group.keep_reason == f"in {album.top}/better"
+    (match,) = group.matches
+    assert match.rule is Rule.STAMP_ON_FIRST
+    album.put("better/clean.jpg", saved(photo(1), quality=85))
+    album.index()
+    (group,) = album.ask(keep=rules).groups
+    assert album.name(group.keep.path) == "better/clean.jpg"
+    assert group.keep_reason == "no stamp"  # against the best of the others, which is in there too
+
+
+# -- rules -------------------------------------------------------------------------------------
+
+
+def test_all_members_are_compared_with_the_one_that_the_rules_keep(mixed: Album) -> None:
+    """Not with the one that would have been kept without them."""
+    assert mixed.name(mixed.ask().groups[0].keep.path) == "now.jpg"
+    os.utime(mixed.path("small.jpg"), (4_000_000_000,) * 2)
+    mixed.index()
+    (group,) = mixed.ask(keep=parse("newest"), criteria=SIMILAR).groups
+    assert (mixed.name(group.keep.path), group.keep_reason) == ("small.jpg", "newer")
+    assert len(group.matches) == 4
+    edges = {
+        frozenset((pair.first.path, pair.second.path)): pair.score
+        for pair in mixed.ask(criteria=SIMILAR, pairs=True).pairs or ()
+    }
+    for match in group.matches:
+        assert match.score == edges[frozenset((group.keep.path, match.photo.path))]
+
+
+def test_a_protected_photo_is_kept_before_all_others(mixed: Album) -> None:
+    rules = parse(None, [bytes(mixed.top / "again")])
+    (group,) = mixed.ask(keep=rules).groups
+    assert (mixed.name(group.keep.path), group.keep_reason) == ("again/now.jpg", "protected")
+    (group,) = mixed.ask(keep=rules, criteria=EXACT).groups
+    assert (mixed.name(group.keep.path), group.keep_reason) == ("again/now.jpg", "protected")
+    (group,) = mixed.ask(keep=parse("path", [bytes(mixed.top / "aga")])).groups
+    assert mixed.name(group.keep.path) == "now.jpg"
+
+
+def test_what_one_has_is_kept_before_what_is_protected(two_places: Album) -> None:
+    """As it is what the others are compared with."""
+    rules = parse("resolution", [bytes(two_places.top / "card")])
+    for group in two_places.ask("card", against=["have"], keep=rules).groups:
+        assert two_places.name(group.keep.path).startswith("have/")
+        assert all(rules.protects(match.photo.path) for match in group.matches)
+    group = two_places.group_of("card/1 again.jpg", two_places.ask(keep=rules))
+    assert two_places.name(group.keep.path) == "card/1 again.jpg"
+    assert group.keep_reason == "protected"
+
+
+def test_of_several_that_one_has_the_rules_keep_one(two_places: Album) -> None:
+    os.utime(two_places.path("have/2.jpg"), (1_600_000_000,) * 2)
+    os.utime(two_places.path("have/2 small.jpg"), (1_600_000_001,) * 2)
+    two_places.index()
+    for text, kept in (("resolution", "have/2.jpg"), ("newest", "have/2 small.jpg")):
+        answer = two_places.ask("card", against=["have"], keep=parse(text))
+        group = two_places.group_of("card/2 large.jpg", answer)
+        assert two_places.name(group.keep.path) == kept
 
 
 def test_exact_asks_no_one(mixed: Album) -> None:
@@ -350,7 +439,7 @@ def test_of_a_picture_and_its_copy_with_bars_the_one_without_is_kept(
     answer = album.ask()
     assert album.told(answer) == [["plain.jpg", "barred.jpg"]]
     (group,) = answer.groups
-    assert group.keep == min(members(group), key=rank_key)
+    assert group.keep == min(members(group), key=DEFAULT.rank_key)
     assert group.keep_reason == "more pixels"
     (match,) = matches_of(album, answer).values()
     assert [more.name for more in match.more] == ["left", "right"]
@@ -649,6 +738,21 @@ def test_what_is_similar_is_of_one_scene_and_each_matches_the_kept_one(
     grouped = [name for names in library.told(answer) for name in names]
     assert len(grouped) == len(set(grouped)), "each photo stands in one group"
     assert set(grouped) <= chosen
+
+
+@settings(max_examples=15, deadline=None)
+@given(chosen=st.sets(st.sampled_from(FILES), min_size=6), data=st.data())
+def test_whatever_the_rules_the_best_by_them_is_kept_of_the_same_pictures(
+    library: Album, chosen: set[str], data: st.DataObject
+) -> None:
+    top = bytes(library.top)
+    rules = data.draw(orders([top, top + b"/none", b"/"]))
+    answer = library.ask(*sorted(chosen), keep=rules)
+    assert sets(library, answer) == sets(library, library.ask(*sorted(chosen)))
+    for group in answer.groups:
+        assert group.keep == min(members(group), key=rules.rank_key)
+        others = [match.photo for match in group.matches]
+        assert group.keep_reason == rules.reason(group.keep, others)
 
 
 def test_a_selection_of_everything_is_everything(library: Album) -> None:
