@@ -18,6 +18,7 @@ from catalog.store.folders import Places
 from catalog.store.holders import Holders
 
 _PHOTOS_AT_ONCE: Final = 2_000
+_HAD: Final = "you have it already"  # and may be worse by every rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,8 @@ class StoredGroups(Sequence[Group]):
     """Groups whose photos are read from the catalog when they are asked for.
 
     A photo that went, or got another content, since the search is left out; a group that lost
-    its kept photo or all others is not iterated over. ``keep`` says why the kept one is.
+    its kept photo or all others is not iterated over. ``keep`` says why the kept one is, but where
+    photos are only compared with what one ``had``.
     """
 
     def __init__(
@@ -129,11 +131,14 @@ class StoredGroups(Sequence[Group]):
         members: Members,
         relations: Relations | None = None,
         keep: KeepRules = DEFAULT,
+        *,
+        had: bool = False,
     ) -> None:
         self._database = database
         self._members = members
         self._relations = relations
         self._keep = keep
+        self._had = had
 
     def __len__(self) -> int:
         return len(self._members)
@@ -192,7 +197,9 @@ class StoredGroups(Sequence[Group]):
             if photo is not None and photo.content == content
         )
         others = [match.photo for match in matches if not match.same_file]
-        return Group(keep, self._keep.reason(keep, others), matches) if others else None
+        if not others:
+            return None
+        return Group(keep, _HAD if self._had else self._keep.reason(keep, others), matches)
 
     def _match(self, keep: Photo, photo: Photo, distance: int, relation: int) -> Match:
         if self._relations is not None:

@@ -70,7 +70,7 @@ def duplicates(
     asked = [scope] if selection.against is None else [scope, selection.against]
     scans = [each.last_scan_ns for each in asked if each.last_scan_ns is not None]
     return Duplicates(
-        StoredGroups(database, members, relations, keep),
+        StoredGroups(database, members, relations, keep, had=selection.against is not None),
         _pairs(database, graph, asking, relations) if pairs else None,
         fresh=all(each.is_live(live) for each in asked),
         last_scan_ns=min(scans) if len(scans) == len(asked) else None,

@@ -251,6 +251,7 @@ def test_what_one_has_is_kept_before_what_is_protected(two_places: Album) -> Non
     rules = parse("resolution", [bytes(two_places.top / "card")])
     for group in two_places.ask("card", against=["have"], keep=rules).groups:
         assert two_places.name(group.keep.path).startswith("have/")
+        assert group.keep_reason == "you have it already"
         assert all(rules.protects(match.photo.path) for match in group.matches)
     group = two_places.group_of("card/1 again.jpg", two_places.ask(keep=rules))
     assert two_places.name(group.keep.path) == "card/1 again.jpg"
