@@ -16,6 +16,8 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        patch.delenv("IMGCAT_CONFIG", raising=False)
         patch.setenv("XDG_DATA_HOME", str(folder / "data"))  # the trash is there
         if not platformdirs.user_cache_path("imgcat").is_relative_to(folder):
             patch.setenv("HOME", str(folder))  # releases of platformdirs that know no XDG on macOS
