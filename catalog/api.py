@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from catalog.errors import CatalogAbsent, UsageError
+from catalog.keeping import KeepRules, check_there, parse
 from catalog.model import (
     Duplicates,
     Explanation,
@@ -141,6 +142,8 @@ class Catalog:
         across: bool = False,
         min_size: str | int | None = None,
         since: str | datetime | None = None,
+        keep: str | None = None,
+        protect: AnyPath | Iterable[AnyPath] | None = None,
         pairs: bool = False,
         progress: Listener | None = None,
     ) -> Duplicates:
@@ -162,6 +165,10 @@ class Catalog:
         since then: "2024-05-01", an age such as "7d", or a datetime. None of these four goes with
         what verifies nothing.
 
+        ``keep`` says which photo of a group is kept: rules such as "folder:~/Photos,bytes,oldest",
+        the first counting most (``catalog.keeping`` has them all); before them come photos below
+        the folders ``protect``, and before these what is kept by ``against``.
+
         With ``pairs``, every pair that matches is there besides, to be iterated over once. Groups
         and pairs are read as they are asked for, while this Catalog is open.
         """
@@ -170,7 +177,7 @@ class Catalog:
         )
         moment = since.isoformat() if isinstance(since, datetime) else since
         chosen = selection_of(across=across, min_size=min_size, since=moment)
-        known = _as_bytes(_several(against))
+        known, rules = _as_bytes(_several(against)), _keep_rules(keep, protect)
         wanted, live, database = _as_bytes(paths), self._live(), self._reading()
         from catalog.queries.duplicates import duplicates, selected
         from catalog.workers.cores import cores
@@ -180,6 +187,7 @@ class Catalog:
             wanted,
             criteria,
             selected(database, chosen, known),
+            keep=rules,
             pairs=pairs,
             progress=_as_progress(progress),
             executor=self._threads(),
@@ -392,6 +400,12 @@ def _several(given: AnyPath | Iterable[AnyPath] | None) -> Iterable[AnyPath]:
     if given is None:
         return ()
     return (given,) if isinstance(given, (str, bytes, os.PathLike)) else given
+
+
+def _keep_rules(keep: str | None, protect: AnyPath | Iterable[AnyPath] | None) -> KeepRules:
+    rules = parse(keep, _as_bytes(_several(protect)))
+    check_there(rules)
+    return rules
 
 
 def _patterns(given: str | Iterable[str] | None) -> tuple[str, ...] | None:

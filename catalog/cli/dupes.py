@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from catalog import config, keeping
 from catalog.cli.options import (
     CatalogOption,
     GradeOption,
@@ -24,6 +25,7 @@ from catalog.cli.options import (
     open_to_ask,
     roots_up_to_date,
 )
+from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
 from catalog.queries.selection import selection_of
@@ -66,6 +68,25 @@ def dupes(
             "36h, 7d, 2w, ...",
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="RULES",
+            help="Which photo of a group is kept, the first rule counting most; else what the "
+            f"config file says, else {DEFAULT}. More: folder:DIR, bytes, format:raw>heic>jpeg, "
+            "newest.",
+        ),
+    ] = None,
+    protect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--protect",
+            metavar="DIR",
+            help="Photos below DIR are kept before all others. Can be given more than once, and "
+            "adds to what the config file protects.",
+        ),
+    ] = None,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="Every pair that matches, instead of groups.")
     ] = False,
@@ -88,6 +109,7 @@ def dupes(
         hash_kind, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
     )
     chosen = selection_of(across=across, min_size=min_size, since=since)
+    rules = _keep_rules(keep, protect)
     from catalog.queries.duplicates import duplicates, selected  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)
@@ -102,6 +124,7 @@ def dupes(
                 as_paths(paths),
                 criteria,
                 selected(database, chosen, as_paths(against)),
+                keep=rules,
                 pairs=pairs,
                 progress=progress,
                 executor=executor,
@@ -109,6 +132,15 @@ def dupes(
                 live=live,
             )
         _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
+
+
+def _keep_rules(keep: str | None, protect: list[str] | None) -> KeepRules:
+    """What the options say, over the config file: all that either protects is protected."""
+    given = keeping.parse(keep, as_paths(protect))
+    keeping.check_there(given)
+    stored = config.load().keep
+    rules = stored.rules if keep is None else given.rules
+    return KeepRules(rules, (*stored.protected, *given.protected))
 
 
 def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool, remarks: bool) -> None:

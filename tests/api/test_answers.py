@@ -143,6 +143,30 @@ def test_only_photos_of_different_folders_are_compared_where_that_is_asked_for(
         assert len(catalog.duplicates(across=True).groups) == 2, "two of one folder are no group"
 
 
+def test_rules_and_protected_folders_say_which_is_kept(
+    catalog: Catalog, filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(**options: object) -> tuple[bytes, str]:
+        group = next(g for g in catalog.duplicates(**options).groups if len(g.matches) == 2)  # type: ignore[arg-type]
+        return os.path.relpath(group.keep.path, os.fsencode(filled.top)), group.keep_reason
+
+    folder = filled.path("1")
+    assert kept(keep="path") == (b"0/0.bmp", "shorter path")
+    expected = (b"1/another copy of 0.bmp", f"in {os.fsdecode(folder)}")
+    assert kept(keep=f"folder:{os.fsdecode(folder)}") == expected
+    for protect in (folder, os.fsdecode(folder), [filled.path("0"), folder]):
+        assert kept(keep="newest", protect=protect)[1] in ("protected", "newer")
+    assert kept(protect=folder) == (b"1/another copy of 0.bmp", "protected")
+    gone = filled.path("none")
+    for wrong in ({"keep": ""}, {"keep": "size"}, {"protect": gone}, {"protect": ""}):
+        with pytest.raises(UsageError):
+            kept(**wrong)
+    config = tmp_path / "config.toml"
+    config.write_text("this is no config file")
+    monkeypatch.setenv("IMGCAT_CONFIG", str(config))
+    assert kept(keep="path") == (b"0/0.bmp", "shorter path"), "a program says all itself"
+
+
 def test_small_files_and_groups_without_anything_new_are_left_out(
     catalog: Catalog, filled: Library
 ) -> None:

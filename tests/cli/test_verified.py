@@ -183,6 +183,48 @@ def test_against_keeps_what_one_has(known: Imgcat, photos: Path) -> None:
     assert names(photos, other) == ["card/other.jpg", "other.jpg"]
 
 
+def kept(imgcat: Imgcat, photos: Path, *words: str | Path) -> tuple[str, str]:
+    """The name of the photo that is kept of the first scene, and why."""
+    answer = imgcat.ask("dupes", *words, "--json").json
+    (group,) = (each for each in answer["groups"] if "kept.jpg" in names(photos, each))
+    return names(photos, group)[0], group["keep_reason"]
+
+
+def test_rules_say_which_is_kept(known: Imgcat, photos: Path) -> None:
+    assert kept(known, photos) == ("kept.jpg", "older")
+    assert kept(known, photos, "--keep", "bytes,newest") == ("again.jpg", "newer")
+    found = kept(known, photos, "--keep", f"folder:{photos}/copies,resolution,path")
+    assert found == ("copies/toned.jpg", "shorter path")  # than the best of the others in there
+    card = f"folder:{photos}/card,newest"
+    assert f"(kept: in {photos}/card)" in known.ask("dupes", "--keep", card).text
+    assert "(kept: protected)" in known.ask("dupes", "--protect", photos / "card").text
+    plain = known.ask("dupes", "--radius", "10", "--keep", "path", "--json").json
+    reasons = {group["keep_reason"] for group in plain["groups"]}
+    assert reasons <= {"shorter path", "first by name"}
+
+
+def test_the_config_file_says_it_where_no_option_does(
+    known: Imgcat, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    monkeypatch.setenv("IMGCAT_CONFIG", str(config))
+    config.write_text('[dupes]\nkeep = "bytes,newest"\n')
+    assert kept(known, photos) == ("again.jpg", "newer")
+    assert kept(known, photos, "--keep", "oldest") == ("kept.jpg", "older")
+    config.write_text(f'[dupes]\nkeep = "path"\nprotect = ["{photos}/copies", "/gone"]\n')
+    for words in ([], ["--keep", "oldest"], ["--protect", photos / "card"]):
+        name, _ = kept(known, photos, *words)
+        assert name.startswith("copies/"), "options protect nothing less"
+    assert "(kept: protected)" in known.ask("dupes", "--protect", photos / "card").text, "they add"
+    assert "(kept: protected)" not in known.ask("dupes").text
+    config.write_text('[dupes]\nprotects = ["/"]\n')
+    done = known.ask("dupes")
+    assert done.code == 2
+    assert f"the config file {config}: there is no dupes.protects" in one_line(done)
+    others = ["status"], ["problems"], ["similar", photos / "kept.jpg"], ["dupes", "--help"]
+    assert [known.ask(*command).code for command in others] == [0] * 4, "they do not read it"
+
+
 def test_size_and_age_leave_groups_out(known: Imgcat) -> None:
     for words in (["--min-size", "1GB"], ["--since", "2999-01-01"], ["--across"]):
         done = known.ask("dupes", *words)
@@ -265,6 +307,11 @@ DUPES = {
     "--grade similar --hash dhash": "a grade is of verified matches",
     "--grade same --no-verify": "a grade is of verified matches",
     "--grade same --exact": "exact compares bytes",
+    "--keep size": "there is no rule 'size': what is kept is decided by folder:DIR, resolution, ",
+    "--keep bytes,,path": "one of the rules is empty",
+    "--keep folder:/nowhere/at/all": "there is no folder /nowhere/at/all",
+    "--protect /nowhere/at/all": "there is no folder /nowhere/at/all",
+    "--protect /dev/null": "'/dev/null' is no folder",
     "--against /nowhere/at/all": "/nowhere/at/all is not in the catalog",
     "--radius 4 --across": "do not go with hash, radius",
     "--no-verify --min-size 5": "do not go with hash, radius",
@@ -298,6 +345,7 @@ def test_there_are_two_grades(known: Imgcat, photos: Path, words: str) -> None:
     ("command", "wanted"),
     [
         ("dupes", ("--grade", "--against", "--across", "--min-size", "--since", "--pairs")),
+        ("dupes", ("--keep RULES", "resolution,stamp,detail,exif,oldest,path", "--protect DIR")),
         ("similar", ("--grade", "--limit", "--no-verify")),
         ("explain", ("--grade", "--image", "FILE.png")),
     ],
