@@ -7,28 +7,41 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Self
 
+from catalog.arguments import (
+    AnyPath,
+    Listener,
+    as_bytes,
+    as_progress,
+    keep_rules,
+    patterns,
+    processes_of,
+    several,
+    this_thread,
+)
 from catalog.errors import CatalogAbsent, UsageError
-from catalog.keeping import KeepRules, check_there, parse
 from catalog.model import (
+    Action,
+    ActionPlan,
+    Deed,
     Duplicates,
     Explanation,
     Kind,
     Likeness,
+    Order,
     Photo,
     Problem,
+    Receipt,
     Recipe,
     Status,
     Summary,
     Verification,
 )
-from catalog.progress import SILENT, Phase, Progress
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, criteria_of
 from catalog.queries.selection import selection_of
 from catalog.store.place import Version, catalog_file, version_of
@@ -37,9 +50,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from catalog.store.database import Database
-
-AnyPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-Listener: TypeAlias = Progress | Callable[[Phase, int, int | None], object]
 
 
 class Catalog:
@@ -66,7 +76,7 @@ class Catalog:
         Nothing is opened yet, and there need not be a file: ``index`` makes it.
         """
         self._path = catalog_file(path)
-        self._owner = _this_thread()
+        self._owner = this_thread()
         self._opened = contextlib.ExitStack()
         self._database: Database | None = None
         self._version: Version | None = None
@@ -116,16 +126,16 @@ class Catalog:
         what was said before. ``jobs`` processes read photos; None: one a core. A damaged catalog
         is set aside and built anew, and the summary's ``notes`` say so.
         """
-        self._check_usable()
+        self._recover()
         from catalog.indexing.roots import FilterChange
         from catalog.indexing.run import Options, index_at
 
         options = Options(
-            FilterChange(_patterns(include), _patterns(exclude), hidden),
+            FilterChange(patterns(include), patterns(exclude), hidden),
             None if full_decode is None else Recipe.FULL if full_decode else Recipe.REDUCED,
-            _jobs(jobs),
+            processes_of(jobs),
         )
-        return index_at(self._path, _as_bytes(paths), options, _as_progress(progress))
+        return index_at(self._path, as_bytes(paths), options, as_progress(progress))
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -144,6 +154,7 @@ class Catalog:
         since: str | datetime | None = None,
         keep: str | None = None,
         protect: AnyPath | Iterable[AnyPath] | None = None,
+        kept_both: bool = False,
         pairs: bool = False,
         progress: Listener | None = None,
     ) -> Duplicates:
@@ -169,6 +180,8 @@ class Catalog:
         the first counting most (``catalog.keeping`` has them all); before them come photos below
         the folders ``protect``, and before these what is kept by ``against``.
 
+        With ``kept_both``, also what ``keep_both`` said are no duplicates of each other.
+
         With ``pairs``, every pair that matches is there besides, to be iterated over once. Groups
         and pairs are read as they are asked for, while this Catalog is open.
         """
@@ -176,9 +189,9 @@ class Catalog:
             hash, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
         )
         moment = since.isoformat() if isinstance(since, datetime) else since
-        chosen = selection_of(across=across, min_size=min_size, since=moment)
-        known, rules = _as_bytes(_several(against)), _keep_rules(keep, protect)
-        wanted, live, database = _as_bytes(paths), self._live(), self._reading()
+        chosen = selection_of(across=across, min_size=min_size, since=moment, kept_both=kept_both)
+        known, rules = as_bytes(several(against)), keep_rules(keep, protect)
+        wanted, live, database = as_bytes(paths), self._live(), self._reading()
         from catalog.queries.duplicates import duplicates, selected
         from catalog.workers.cores import cores
 
@@ -189,7 +202,7 @@ class Catalog:
             selected(database, chosen, known),
             keep=rules,
             pairs=pairs,
-            progress=_as_progress(progress),
+            progress=as_progress(progress),
             executor=self._threads(),
             jobs=cores(),
             live=live,
@@ -205,6 +218,7 @@ class Catalog:
         no_verify: bool = False,
         grade: str | None = None,
         limit: int | None = SIMILAR_LIMIT,
+        kept_both: bool = False,
         progress: Listener | None = None,
     ) -> Likeness:
         """What looks like ``image`` below ``paths`` (none: everywhere), best first.
@@ -223,7 +237,7 @@ class Catalog:
         )
         if limit is not None and limit < 1:
             raise UsageError(f"a limit is a number from 1 on, or None, not {limit}")
-        (asked, *wanted), live = _as_bytes((image, *paths)), self._live()
+        (asked, *wanted), live = as_bytes((image, *paths)), self._live()
         database = self._reading()
         from catalog.queries.similar import similar
         from catalog.workers.cores import cores
@@ -234,9 +248,10 @@ class Catalog:
             wanted,
             criteria=criteria,
             limit=limit,
-            progress=_as_progress(progress),
+            progress=as_progress(progress),
             jobs=cores(),
             live=live,
+            kept_both=kept_both,
         )
 
     def explain(
@@ -258,7 +273,7 @@ class Catalog:
         criteria = criteria_of(
             hash, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
         )
-        one, other = _as_bytes((first, second))
+        one, other = as_bytes((first, second))
         from catalog.queries.explain import explain
 
         try:
@@ -272,14 +287,14 @@ class Catalog:
 
         They are read from the catalog a page at a time, while this Catalog is open.
         """
-        wanted, database = _as_bytes(paths), self._reading()
+        wanted, database = as_bytes(paths), self._reading()
         from catalog.queries.listing import photos
 
         return photos(database, wanted)
 
     def problems(self, *paths: AnyPath) -> list[Problem]:
         """The files below ``paths`` (none: everywhere) that could not be read, by path."""
-        wanted, database = _as_bytes(paths), self._reading()
+        wanted, database = as_bytes(paths), self._reading()
         from catalog.queries.standing import problems
 
         return problems(database, wanted)
@@ -306,8 +321,8 @@ class Catalog:
         """
         if not 0 < sample <= 1:
             raise UsageError(f"a sample is a part above 0 and up to 1, not {sample}")
-        processes = _jobs(jobs)
-        wanted, database = _as_bytes(paths), self._reading()
+        processes = processes_of(jobs)
+        wanted, database = as_bytes(paths), self._reading()
         from catalog.queries.verify import verify
         from catalog.workers.cores import cores
 
@@ -316,15 +331,125 @@ class Catalog:
             wanted,
             sample=sample,
             jobs=processes or cores(),
-            progress=_as_progress(progress),
+            progress=as_progress(progress),
         )
+
+    # -- acting --------------------------------------------------------------------------------
+
+    def plan(
+        self,
+        deed: str,
+        *paths: AnyPath,
+        same: bool = False,
+        folder: AnyPath | None = None,
+        against: AnyPath | Iterable[AnyPath] | None = None,
+        across: bool = False,
+        min_size: str | int | None = None,
+        since: str | datetime | None = None,
+        keep: str | None = None,
+        protect: AnyPath | Iterable[AnyPath] | None = None,
+        with_sidecars: bool = False,
+        progress: Listener | None = None,
+    ) -> ActionPlan:
+        """What "trash", "hardlink", "reflink", "move" or "delete" would do with the copies.
+
+        Nothing is changed. Copies are identical ones; with ``same``, which goes with "trash" alone,
+        also those that are the same picture in other bytes. "move" needs a ``folder``.
+        ``protect`` names folders in which nothing is touched. ``with_sidecars`` takes along what
+        belongs to a copy also where the kept photo has no equal of it. The others are as in
+        ``duplicates``.
+        """
+        chosen = _deed(deed, folder, same=same, with_sidecars=with_sidecars)
+        answer = self.duplicates(
+            *paths,
+            exact=not same,
+            grade="same" if same else None,
+            against=against,
+            across=across,
+            min_size=min_size,
+            since=since,
+            keep=keep,
+            protect=protect,
+            progress=progress,
+        )
+        from catalog.actions.plan import plan
+
+        into = None if folder is None else os.path.realpath(as_bytes([folder])[0])
+        protected = keep_rules(keep, protect).protected
+        order = Order(chosen, into, protected, with_sidecars)
+        listener = as_progress(progress)
+        return plan(answer.groups, order, offline=answer.offline, progress=listener)
+
+    def perform(self, plan: ActionPlan, *, progress: Listener | None = None) -> Receipt:
+        """Do what ``plan`` says; nobody is asked. The receipt says what was done, and what not.
+
+        Each copy is compared with the kept photo, byte by byte, before it is touched; what changed
+        since the plan was made is left alone. KeyboardInterrupt ends it after the file at hand.
+        Raises UsageError for a plan that loses photos that are not identical, and Busy.
+        """
+        self._check_usable()
+        from catalog.actions.perform import perform
+        from catalog.store.decisions import open_decisions
+        from catalog.workers.cores import cores
+
+        with open_decisions(self._path) as decisions:
+            done = perform(plan, decisions, jobs=cores(), progress=as_progress(progress))
+        self._look_again(done)
+        return done
+
+    def undo(self, action: int | None = None, *, progress: Listener | None = None) -> Receipt:
+        """Put back what an action took away (None: the last that can be undone).
+
+        Nothing is written over: the receipt says what could not be put back, and why. Raises
+        UsageError where there is nothing to undo, and Busy.
+        """
+        self._check_usable()
+        from catalog.actions.undo import to_undo, undo
+        from catalog.store.decisions import decisions_there
+
+        decisions = decisions_there(self._path)
+        if decisions is None:
+            raise UsageError("nothing was done yet, so there is nothing to undo")
+        with decisions:
+            done = undo(decisions, to_undo(decisions, action), as_progress(progress))
+        self._look_again(done)
+        return done
+
+    def history(self) -> list[Action]:
+        """What was done with duplicates, the last first."""
+        self._check_usable()
+        from catalog.store.decisions import decisions_there
+
+        decisions = decisions_there(self._path)
+        if decisions is None:
+            return []
+        with decisions:
+            return decisions.history()
+
+    def keep_both(self, *images: AnyPath) -> int:
+        """Remember that these pictures are no duplicates of each other; returns the id for undo.
+
+        By content: no name counts. Of files with equal bytes, as many are wanted as are named.
+        """
+        wanted, database = as_bytes(images), self._reading()
+        from catalog.queries.keep_both import keep_both
+
+        return keep_both(database, wanted)[0]
+
+    def _look_again(self, done: Receipt) -> None:
+        """Have the catalog know of it. Where it cannot, the next index does."""
+        if done.touched:
+            from catalog.indexing.afterwards import look_again
+            from catalog.workers.cores import cores
+
+            look_again(self._path, done.touched, cores(), went=done.went)
 
     # -- what is open --------------------------------------------------------------------------
 
     def _check_usable(self) -> None:
         if self._closed:
             raise UsageError(f"{self!r} is closed: make another one")
-        if self._owner != _this_thread():
+        if self._owner != this_thread():
             raise UsageError(f"{self!r} belongs to another thread: make one in each thread")
 
     def _reading(self) -> Database:
@@ -332,7 +457,7 @@ class Catalog:
 
         One that another took the place of stays open, for the answers that still read from it.
         """
-        self._check_usable()
+        self._recover()
         from catalog.store.database import open_for_reading
 
         version = version_of(self._path)
@@ -340,6 +465,23 @@ class Catalog:
             self._database = self._opened.enter_context(open_for_reading(self._path))
             self._version = version
         return self._database
+
+    def _recover(self) -> None:
+        """What an action that was cut off left behind is put in order first."""
+        self._check_usable()
+        from catalog.store.decisions import decisions_there
+
+        decisions = decisions_there(self._path)
+        if decisions is None:
+            return
+        with decisions:
+            unfinished = bool(decisions.unfinished())
+        if unfinished:
+            from catalog.actions.returning import recover
+            from catalog.indexing.afterwards import look_again
+            from catalog.workers.cores import cores
+
+            look_again(self._path, recover(self._path).folders, cores())
 
     def _live(self) -> frozenset[int]:
         """The roots that a daemon follows and has brought in line with the disk by now."""
@@ -359,67 +501,16 @@ class Catalog:
         return self._executor
 
 
-class _Called:
-    """The progress of an engine, for a function that wants it in three arguments."""
-
-    def __init__(self, function: Callable[[Phase, int, int | None], object]) -> None:
-        self._function = function
-        self._phase = Phase.CHECKING
-        self._done = 0
-        self._total: int | None = None
-
-    def start(self, phase: Phase, total: int | None = None) -> None:
-        self._phase, self._done, self._total = phase, 0, total
-        self._function(phase, 0, total)
-
-    def advance(self, count: int = 1) -> None:
-        self._done += count
-        self._function(self._phase, self._done, self._total)
-
-    def note(self, message: str) -> None:
-        pass
-
-
-def _as_progress(listener: Listener | None) -> Progress:
-    if listener is None:
-        return SILENT
-    if callable(listener) and not hasattr(listener, "advance"):
-        return _Called(listener)
-    return cast(Progress, listener)  # it may be callable besides
-
-
-def _as_bytes(paths: Iterable[AnyPath]) -> list[bytes]:
-    found = [os.fsencode(path) for path in paths]
-    for path in found:
-        if not path or b"\0" in path:  # the empty one would be the current folder
-            raise UsageError(f"one of the paths is {'not one' if path else 'empty'}: {path!r}")
-    return found
-
-
-def _several(given: AnyPath | Iterable[AnyPath] | None) -> Iterable[AnyPath]:
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, (str, bytes, os.PathLike)) else given
-
-
-def _keep_rules(keep: str | None, protect: AnyPath | Iterable[AnyPath] | None) -> KeepRules:
-    rules = parse(keep, _as_bytes(_several(protect)))
-    check_there(rules)
-    return rules
-
-
-def _patterns(given: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    return tuple(pattern for pattern in ((given,) if isinstance(given, str) else given) if pattern)
-
-
-def _jobs(given: int | None) -> int | None:
-    if given is not None and given < 1:
-        raise UsageError(f"jobs is a number of processes from 1 on, not {given}")
-    return given
-
-
-def _this_thread() -> tuple[int, int]:
-    """With the process: SQLite's connections do not outlive a fork either."""
-    return os.getpid(), threading.get_ident()
+def _deed(deed: str, folder: AnyPath | None, *, same: bool, with_sidecars: bool) -> Deed:
+    """Raises UsageError for what does not go together."""
+    if deed not in list(Deed) or deed == Deed.KEEP_BOTH:
+        names = ", ".join(each.value for each in Deed if each is not Deed.KEEP_BOTH)
+        raise UsageError(f"there is no action {deed!r}: choose of {names}")
+    chosen = Deed(deed)
+    if (chosen is Deed.MOVE) != (folder is not None):
+        raise UsageError("a folder goes with the action 'move', which needs one")
+    if same and chosen is not Deed.TRASH:
+        raise UsageError("'same' goes with the action 'trash' alone")
+    if with_sidecars and chosen not in (Deed.TRASH, Deed.MOVE):
+        raise UsageError("'with_sidecars' goes with the actions 'trash' and 'move'")
+    return chosen

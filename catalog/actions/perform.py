@@ -127,6 +127,7 @@ class _Performance:
         self._way: Way = way_of(plan.order, base, action)
         self._refused: list[Refusal] = []
         self._touched: set[bytes] = set()
+        self._went: set[bytes] = set()
         self._won = _Won(plan.order.deed)
         self.interrupted = False
         self.stopped = ""
@@ -163,6 +164,7 @@ class _Performance:
             interrupted=self.interrupted,
             stopped=self.stopped,
             touched=frozenset(self._touched),
+            went=frozenset(self._went),
         )
 
     # -- the steps -----------------------------------------------------------------------------
@@ -233,6 +235,8 @@ class _Performance:
         self._settle(taken, State.DONE)
         for pieces in taken:
             self._won.add(pieces)
+            if self._deed.takes_away:
+                self._went.update(piece.removal.path for piece in pieces)
             self._progress.advance()
 
     def _taken(self, pieces: Sequence[_Piece]) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalog.actions.perform import perform
 from catalog.actions.plan import plan
 from catalog.cli.confirming import confirm
-from catalog.errors import ExitCode, UsageError
+from catalog.errors import ExitCode
 from catalog.indexing.afterwards import look_again
 from catalog.model import ActionPlan, Deed, Duplicates, Order, Receipt
 from catalog.rendering import doing, done, human, look, structured
@@ -30,38 +28,14 @@ class Acting:
     quiet: bool
 
 
-def order_of(
-    chosen: Sequence[Deed],
-    folder: str | None,
-    protected: Sequence[bytes],
-    *,
-    same: bool,
-    with_sidecars: bool,
-) -> Order | None:
-    """What the options come to; None where nothing is to be done. Raises UsageError."""
-    if len(chosen) > 1:
-        names = " and ".join(f"--{deed.value}" for deed in chosen)
-        raise UsageError(f"{names} do not go together: choose one")
-    if not chosen:
-        return None
-    (deed,) = chosen
-    if same and deed is not Deed.TRASH:
-        raise UsageError(f"--same goes with --trash alone, not with --{deed.value}")
-    if with_sidecars and deed not in (Deed.TRASH, Deed.MOVE):
-        raise UsageError("--with-sidecars goes with --trash and --move")
-    if folder == "":
-        raise UsageError("--move needs the name of a folder")
-    into = None if folder is None else os.path.realpath(os.path.expanduser(os.fsencode(folder)))
-    if into is not None and os.path.lexists(into) and not os.path.isdir(into):
-        raise UsageError(f"{folder} is not a folder")
-    real = tuple(os.path.realpath(path) for path in protected)
-    return Order(deed, into, real, with_sidecars)
-
-
-def act(catalog: bytes, answer: Duplicates, acting: Acting) -> ExitCode:
-    """Plan, and do it where that is wanted and confirmed."""
+def planned_of(answer: Duplicates, acting: Acting) -> ActionPlan:
+    """What the order comes to for these groups, which are read here."""
     with TerminalProgress(quiet=acting.quiet) as progress:
-        planned = plan(answer.groups, acting.order, offline=answer.offline, progress=progress)
+        return plan(answer.groups, acting.order, offline=answer.offline, progress=progress)
+
+
+def carry_out(catalog: bytes, planned: ActionPlan, acting: Acting) -> ExitCode:
+    """Show the plan, or do it where that is wanted and confirmed."""
     if not acting.apply:
         _show(planned, acting)
         return ExitCode.DONE
@@ -71,7 +45,7 @@ def act(catalog: bytes, answer: Duplicates, acting: Acting) -> ExitCode:
     _ask(planned, acting)
     with open_decisions(catalog) as decisions, TerminalProgress(quiet=acting.quiet) as progress:
         receipt = perform(planned, decisions, jobs=cores(), progress=progress)
-        note = look_again(catalog, receipt.touched, cores(), progress)
+        note = look_again(catalog, receipt.touched, cores(), progress, went=receipt.went)
     _tell(receipt, planned, acting)
     if note and not acting.quiet:
         print(f"imgcat: {note}", file=sys.stderr)

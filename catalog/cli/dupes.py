@@ -9,21 +9,35 @@ from typing import Annotated
 import typer
 
 from catalog import config, keeping
+from catalog.cli.confirming import YesOption
 from catalog.cli.options import (
     CatalogOption,
     GradeOption,
     HashOption,
     JsonOption,
+    KeptBothOption,
     NoVerifyOption,
     PathsArgument,
     QuietOption,
     RadiusOption,
     SimilarityOption,
     as_paths,
+    catalog_path,
     is_quiet,
     only_one,
     open_to_ask,
     roots_up_to_date,
+)
+from catalog.cli.ordering import (
+    ApplyOption,
+    DeleteOption,
+    HardlinkOption,
+    MoveOption,
+    ReflinkOption,
+    SameOption,
+    SidecarsOption,
+    TrashOption,
+    Wishes,
 )
 from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import Duplicates
@@ -83,10 +97,20 @@ def dupes(
         typer.Option(
             "--protect",
             metavar="DIR",
-            help="Photos below DIR are kept before all others. Can be given more than once, and "
-            "adds to what the config file protects.",
+            help="Photos below DIR are kept before all others, and no action touches them. Can be "
+            "given more than once, and adds to what the config file protects.",
         ),
     ] = None,
+    kept_both: KeptBothOption = False,
+    trash: TrashOption = False,
+    hardlink: HardlinkOption = False,
+    reflink: ReflinkOption = False,
+    move: MoveOption = None,
+    delete: DeleteOption = False,
+    same: SameOption = False,
+    with_sidecars: SidecarsOption = False,
+    apply: ApplyOption = False,
+    yes: YesOption = False,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="Every pair that matches, instead of groups.")
     ] = False,
@@ -101,15 +125,22 @@ def dupes(
 ) -> None:
     """Show the groups of the same picture: the photo to keep first, then its copies.
 
-    Nothing is changed. The answer is about the last index: run 'imgcat index' before, or have
-    'imgcat watch' run.
+    Nothing is changed, unless you say what to do with the copies, and --apply. The answer is about
+    the last index: run 'imgcat index' before, or have 'imgcat watch' run.
     """
     only_one(json=as_json, csv=as_csv, print0=print0)
     criteria = criteria_of(
         hash_kind, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
     )
-    chosen = selection_of(across=across, min_size=min_size, since=since)
+    chosen = selection_of(across=across, min_size=min_size, since=since, kept_both=kept_both)
     rules = _keep_rules(keep, protect)
+    wishes = Wishes(
+        trash, hardlink, reflink, move, delete, same, with_sidecars, apply=apply, yes=yes
+    )
+    order = wishes.order(rules.protected)
+    if order is not None:
+        listed = pairs or as_csv or print0 or kept_both
+        criteria = wishes.criteria(criteria, listed=listed)
     from catalog.queries.duplicates import duplicates, selected  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)
@@ -131,7 +162,14 @@ def dupes(
                 jobs=cores(),
                 live=live,
             )
-        _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
+        if order is None:
+            _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
+            return
+        from catalog.cli.acting import Acting, carry_out, planned_of
+
+        acting = Acting(order, apply=apply, yes=yes, as_json=as_json, quiet=quiet)
+        planned = planned_of(answer, acting)
+    raise typer.Exit(carry_out(catalog_path(context, catalog), planned, acting))
 
 
 def _keep_rules(keep: str | None, protect: list[str] | None) -> KeepRules:

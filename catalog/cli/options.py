@@ -91,6 +91,13 @@ SimilarityOption = Annotated[
     ),
 ]
 
+KeptBothOption = Annotated[
+    bool,
+    typer.Option(
+        "--kept-both", help="Also pictures that 'imgcat keep-both' said are no duplicates."
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Common:

@@ -12,6 +12,7 @@ from catalog.cli.options import (
     GradeOption,
     HashOption,
     JsonOption,
+    KeptBothOption,
     NoVerifyOption,
     PathsArgument,
     QuietOption,
@@ -45,6 +46,7 @@ def similar(
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, help="How many matches at most.")
     ] = SIMILAR_LIMIT,
+    kept_both: KeptBothOption = False,
     as_json: JsonOption = False,
     print0: Annotated[
         bool, typer.Option("--print0", help="Paths only, each ended by a NUL, best first.")
@@ -85,6 +87,7 @@ def similar(
             progress=progress,
             jobs=cores(),
             live=live,
+            kept_both=kept_both,
         )
     if as_json:
         structured.write_json(structured.likeness(answer), look.for_programs(sys.stdout))

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 
 from catalog.errors import CatalogError
 from catalog.indexing import roots, upkeep
+from catalog.indexing.perform import BATCH_ROWS
 from catalog.indexing.reading import in_processes
 from catalog.indexing.reconcile import Look
 from catalog.progress import SILENT, Progress
-from catalog.store import folders, settings
-from catalog.store.database import open_existing_for_writing
+from catalog.store import folders, photos, settings
+from catalog.store.database import Database, open_existing_for_writing
 from catalog.store.folders import RootRow
 
 _PATIENCE = 5.0  # seconds; whoever brings a root up to date just now sees what changed, or the next
 
 
 def look_again(
-    catalog: bytes, changed: Collection[bytes], jobs: int, progress: Progress = SILENT
+    catalog: bytes,
+    changed: Collection[bytes],
+    jobs: int,
+    progress: Progress = SILENT,
+    *,
+    went: Collection[bytes] = (),
 ) -> str:
     """Look at these folders again, those of them that are followed.
 
+    The files that ``went`` are known to be gone, also where they were all of a root: an empty one
+    is else taken for a drive that is not there.
     Returns why that could not be, in a sentence; empty where it could.
     """
     try:
@@ -33,11 +42,26 @@ def look_again(
                 if not looks:
                     continue
                 with roots.in_turn(database, root, progress, patience=_PATIENCE):
+                    _mark_gone(database, [look.path for look in looks], went)
                     plan = upkeep.plan_for(database, root, looks, recipe, progress)
                     upkeep.perform(database, plan, recipe, in_processes(jobs), progress)
     except CatalogError as error:
         return f"the catalog does not know of it yet, 'imgcat index' tells it: {error}"
     return ""
+
+
+def _mark_gone(database: Database, tops: Sequence[bytes], went: Collection[bytes]) -> None:
+    inside = set(tops)
+    rows = []
+    for path in went:
+        folder, name = os.path.split(path)
+        at = folders.find(database, folder) if folder in inside else None
+        row = None if at is None else photos.get(database, at, name)
+        if row is not None and not row.missing and not os.path.lexists(path):
+            rows.append(row)
+    for start in range(0, len(rows), BATCH_ROWS):
+        with database.writing() as writer:
+            photos.mark_missing(writer, rows[start : start + BATCH_ROWS], time.time_ns())
 
 
 def _inside(known: Collection[RootRow], root: RootRow, changed: Collection[bytes]) -> list[bytes]:

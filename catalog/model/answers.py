@@ -119,6 +119,7 @@ class Explanation:
     alignment: Alignment | None = None
     comparison: Comparison | None = None  # of the files, where only they could tell
     not_compared: str = ""  # why the files could not be compared
+    kept_both: bool = False  # somebody said that they are no duplicates of each other
 
     @property
     def identical(self) -> bool:
@@ -130,4 +131,6 @@ class Explanation:
         """Whether dupes, comparing the two, calls them a match."""
         kind = self.decided_by.kind
         order = list(Kind)
+        if self.kept_both:
+            return False
         return kind is not None and order.index(kind) <= order.index(self.asked.grade)

@@ -146,6 +146,7 @@ class Receipt:
     interrupted: bool = False
     stopped: str = ""  # what ended it early, in a sentence
     touched: frozenset[bytes] = frozenset()  # folders whose files changed
+    went: frozenset[bytes] = frozenset()  # paths where nothing is any more
 
 
 class State(StrEnum):

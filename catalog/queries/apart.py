@@ -6,14 +6,12 @@ done with the rest of a group, of two pictures that are both to be kept both are
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.model import Match
 from catalog.store import contents, holders
 from catalog.store.database import Database
 from catalog.store.decisions import apart_from
@@ -87,15 +85,11 @@ class Apart:
         ends = np.array(together, dtype=np.int64)
         return bool(self.between(ends, np.full(len(ends), content)).any())
 
-    def hides(self, database: Database, digest: bytes) -> Callable[[Match], bool]:
-        """Whether a match of the picture with this digest is apart from it."""
-        own = contents.find(database, digest)
-
-        def hidden(match: Match) -> bool:
-            ends = np.array([own]), np.array([match.photo.content])
-            return bool(self.between(*ends)[0])
-
-        return hidden if self and own is not None else lambda _match: False
+    def of_one(self, own: int | None, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``others`` are apart from this content; None: it is not in the catalog."""
+        if own is None or not self:
+            return np.zeros(len(others), dtype=np.bool_)
+        return self.between(np.full(len(others), own), others)
 
 
 NOTHING_APART: Final = Apart()

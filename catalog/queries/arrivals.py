@@ -17,6 +17,7 @@ from catalog.matching.settle import Settler
 from catalog.model import AlreadyThere, HashKind, Kind, Photo
 from catalog.progress import SILENT
 from catalog.queries import ranking
+from catalog.queries.apart import Apart
 from catalog.search.join import pairs_between
 from catalog.search.probing import UPRIGHT_RADIUS
 from catalog.store import contents, hashes, holders
@@ -75,9 +76,12 @@ class _Looking:
         self._database = database
         self._settler = settler
         self._known: Known | None = None
+        self._apart = Apart.of(database)
 
     def like(self, path: bytes, content: int, to_come: set[bytes]) -> AlreadyThere | None:
-        copy = _best(self._database, np.array([content]), path, to_come)
+        copy = None
+        if content not in self._apart.alone:
+            copy = _best(self._database, np.array([content]), path, to_come)
         if copy is not None:
             return AlreadyThere(path, copy.path, Kind.IDENTICAL, 1.0)
         signature, _, flat = contents.evidence(self._database, content)
@@ -90,7 +94,8 @@ class _Looking:
             return None
         alike = beside(self._database, self._known, signature, facts)
         theirs = np.where(alike.first == ASKED, alike.second, alike.first)
-        perhaps = np.flatnonzero(PERHAPS_SAME[alike.rule] & (theirs != content))[:_CLOSEST]
+        others_of_it = (theirs != content) & ~self._apart.of_one(content, theirs)
+        perhaps = np.flatnonzero(PERHAPS_SAME[alike.rule] & others_of_it)[:_CLOSEST]
         others = {ASKED: (path, contents.digest(self._database, content))}
         rules = dict(zip(perhaps.tolist(), alike.rule[perhaps].tolist(), strict=True))
         unsettled = perhaps[np.isin(alike.rule[perhaps], UNSETTLED)]

@@ -24,8 +24,14 @@ class CameBack:
         with decisions:
             return cls(decisions.came_back())
 
+    def marked_all(self, photos: dict[int, Photo]) -> dict[int, Photo]:
+        """The photos, those marked that came back."""
+        if not self._found:
+            return photos
+        return {number: self.marked(photo) for number, photo in photos.items()}
+
     def marked(self, photo: Photo) -> Photo:
         """The photo, marked where it came back."""
-        if self._found and (photo.path, photo.digest) in self._found:
+        if (photo.path, photo.digest) in self._found:
             return replace(photo, came_back=True)
         return photo

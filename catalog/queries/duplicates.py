@@ -21,6 +21,7 @@ from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import Duplicates, HashKind, Kind, Pair
 from catalog.progress import SILENT, Phase, Progress
 from catalog.queries import ranking, verified
+from catalog.queries.apart import NOTHING_APART, Apart
 from catalog.queries.criteria import ONE_PICTURE, Criteria
 from catalog.queries.groups import Members, StoredGroups
 from catalog.queries.scope import Scope, scope_of
@@ -85,7 +86,8 @@ def duplicates(
     edges = search.edges()
     files = _files(database, scope, table, nodes, edges)
     files = files.only(ranking.order(database, files, keep))
-    found = _Found.of(files, nodes.node_of(table, files), search, edges)
+    apart = NOTHING_APART if selection.kept_both else Apart.of(database)
+    found = _Found.of(files, nodes.node_of(table, files), search, edges, apart)
     members = found.members()
     return Duplicates(
         StoredGroups(database, members, keep=keep),
@@ -228,6 +230,7 @@ class _Found:
     values: NDArray[np.uint64]
     search: _Search
     edges: Edges | None
+    apart: Apart
 
     @classmethod
     def of(
@@ -236,10 +239,12 @@ class _Found:
         node: NDArray[np.int64],
         search: _Search,
         edges: Edges | None,
+        apart: Apart,
     ) -> _Found:
         present, node = np.unique(node, return_inverse=True)
         values = search.values[present[: np.searchsorted(present, len(search.values))]]
-        return cls(files, node, values, search, _among(edges, present, len(search.values)))
+        edges = _among(edges, present, len(search.values))
+        return cls(files, node, values, search, edges, apart)
 
     def members(self) -> Members:
         """The files of all groups, group by group."""
@@ -247,7 +252,7 @@ class _Found:
             return Members.none()
         found = self._stars()
         # The first file of a centre is the best of its star, as files are in order of rank.
-        centre = found.centre[self.node]
+        centre = self.apart.split(self.files, found.centre[self.node])
         return Members.of(self.files, centre, found.distance[self.node])
 
     def _stars(self) -> Stars:
@@ -267,7 +272,7 @@ class _Found:
 
     def pairs(self, database: Database) -> Iterator[Pair]:
         """Every pair of files that matches: equal hashes first."""
-        pairs, places = self._pairs(), Places(database)
+        pairs, places = filter(self._is_no_decision, self._pairs()), Places(database)
         while some := list(islice(pairs, _PAIRS_AT_ONCE)):
             rows = {file for first, second, _ in some for file in (first, second)}
             chosen = [int(self.files.photo[row]) for row in rows]
@@ -277,6 +282,13 @@ class _Found:
                 other = photos.get(int(self.files.photo[second]))
                 if one is not None and other is not None:  # both are still there
                     yield Pair(one, other, distance)
+
+    def _is_no_decision(self, pair: tuple[int, int, int]) -> bool:
+        """Whether nobody said that the two are no duplicates of each other."""
+        if not self.apart:
+            return True
+        ends = self.files.content[[pair[0]]], self.files.content[[pair[1]]]
+        return not self.apart.between(*ends)[0]
 
     def _pairs(self) -> Iterator[tuple[int, int, int]]:
         by_node = np.argsort(self.node, kind="stable")

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO
 
+import numpy as np
+
 from catalog.errors import CatalogError, UsageError
 from catalog.escaping import printable
 from catalog.matching import pair
@@ -26,6 +28,7 @@ from catalog.model import (
     Setting,
     Standing,
 )
+from catalog.queries.apart import Apart
 from catalog.queries.criteria import ONE_PICTURE, Criteria
 from catalog.queries.picture import hash_of, pictures_at, row_of
 from catalog.queries.scope import Scope, scope_of
@@ -67,7 +70,10 @@ def explain(
         alignment=None if told is None else told.alignment,
         comparison=None if told is None else told.comparison,
         not_compared="" if told is None else told.not_compared,
+        kept_both=database is not None and _kept_both(database, one, other),
     )
+    if answer.kept_both:
+        return answer
     flat = one.flat or other.flat
     changes = (
         _setting(another)
@@ -76,6 +82,13 @@ def explain(
         is not _matched(decided_by, criteria)
     )
     return replace(answer, would_change=tuple(changes))
+
+
+def _kept_both(database: Database, one: Picture, other: Picture) -> bool:
+    """Whether 'imgcat keep-both' set them apart."""
+    ids = [contents.find(database, each.digest) for each in (one, other)]
+    first, second = ids
+    return second is not None and bool(Apart.of(database).of_one(first, np.array([second]))[0])
 
 
 def draw(database: Database | None, first: bytes, second: bytes, place: bytes) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import HASH_BITS, Group, Kind, Match, Photo, Rule
+from catalog.queries.back import CameBack
 from catalog.queries.relations import Relations
 from catalog.store import holders
 from catalog.store.database import Database
@@ -139,6 +140,7 @@ class StoredGroups(Sequence[Group]):
         self._relations = relations
         self._keep = keep
         self._had = had
+        self._back = CameBack.of(database)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -172,7 +174,7 @@ class StoredGroups(Sequence[Group]):
             for group in groups
             for photo in self._members.photo[begins[group] : begins[group + 1]].tolist()
         ]
-        records = holders.records(self._database, rows, places)
+        records = self._back.marked_all(holders.records(self._database, rows, places))
         for group in groups:
             found = self._group(slice(begins[group], begins[group + 1]), records)
             if found is not None:

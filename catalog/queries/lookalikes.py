@@ -15,6 +15,8 @@ from catalog.matching.settle import Settler
 from catalog.model import Kind, Match, Photo, Picture
 from catalog.progress import Progress
 from catalog.queries import ranking
+from catalog.queries.apart import NOTHING_APART, Apart
+from catalog.queries.back import CameBack
 from catalog.queries.criteria import Criteria
 from catalog.queries.relations import identical, related
 from catalog.queries.scope import Scope
@@ -34,13 +36,17 @@ def lookalikes(
     limit: int | None,
     progress: Progress,
     jobs: int,
+    apart: Apart = NOTHING_APART,
 ) -> tuple[Picture, tuple[Match, ...]]:
-    """The picture asked about, and the photos in ``scope`` that are the same or look alike."""
+    """The picture asked about, and the photos in ``scope`` that are the same or look alike.
+
+    What is ``apart`` from it is left out.
+    """
     known = pictures.load_to_ask(database, progress)
     picture = asked()
     own = contents.find(database, picture.digest)
     found: list[Match] = []
-    if own is not None:
+    if own is not None and own not in apart.alone:
         copies = photos_of(database, scope, np.array([own]), picture.path, limit)
         found += [identical(photo, picture.file) for photo in copies]
     if picture.flat:
@@ -54,6 +60,7 @@ def lookalikes(
         ^ np.uint64(picture.phash)
     )
     inside = _in_scope(database, scope, theirs)
+    inside = inside[~apart.of_one(own, theirs[inside])]
     similar: list[Match] = []
     with Settler.of(database, jobs, progress) as settler:
         for begin in range(0, len(inside), _AT_ONCE):
@@ -89,7 +96,8 @@ def photos_of(
     best = files.photo[ranking.order(database, files)]
     rows = best.tolist() if limit is None else best[: limit + 1].tolist()
     records = holders.records(database, rows, Places(database))
-    found = [records[photo] for photo in rows if photo in records]
+    marks = CameBack.of(database)
+    found = [marks.marked(records[photo]) for photo in rows if photo in records]
     return [photo for photo in found if photo.path != without][:limit]
 
 

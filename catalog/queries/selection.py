@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -41,13 +41,15 @@ class Selection:
 
     With ``against``, photos of the scope with those of that one, which are kept; with ``across``,
     photos of different roots. Files are of ``min_size`` bytes at least, and a group or a pair holds
-    one that changed or came at ``since_ns`` or later.
+    one that changed or came at ``since_ns`` or later. With ``kept_both``, pictures that
+    somebody said are no duplicates of each other are compared even so.
     """
 
     against: Scope | None = None
     across: bool = False
     min_size: int = 0
     since_ns: int = -(2**63)
+    kept_both: bool = False
 
     @property
     def walled(self) -> bool:
@@ -77,7 +79,7 @@ class Selection:
 
     def check_plain(self) -> None:
         """Raise UsageError where plain hashes cannot be asked so."""
-        if self != EVERYTHING:
+        if replace(self, kept_both=False) != EVERYTHING:
             raise UsageError(
                 "against, across, min-size and since choose among verified matches and identical "
                 "files; they do not go with hash, radius, similarity and no-verify"
@@ -92,12 +94,14 @@ def selection_of(
     across: bool = False,
     min_size: str | int | None = None,
     since: str | None = None,
+    kept_both: bool = False,
 ) -> Selection:
     """What the options come to. Raises UsageError where one makes no sense."""
     return Selection(
         across=across,
         min_size=0 if min_size is None else size_in_bytes(min_size),
         since_ns=EVERYTHING.since_ns if since is None else moment_ns(since),
+        kept_both=kept_both,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from catalog.model import Likeness, Match, Picture
 from catalog.progress import SILENT, Progress
+from catalog.queries.apart import NOTHING_APART, Apart
 from catalog.queries.criteria import LOOKS_ALIKE, SIMILAR_LIMIT, Criteria
 from catalog.queries.duplicates import table_in
 from catalog.queries.groups import by_hash
@@ -27,12 +28,14 @@ def similar(
     progress: Progress = SILENT,
     jobs: int = 1,
     live: Collection[int] = (),
+    kept_both: bool = False,
 ) -> Likeness:
     """The photos below ``paths`` that are like ``image`` by ``criteria``, best first.
 
     Identical bytes come before all, the same picture before what is similar; equally near photos
     come in the order of ``keeping``. ``jobs`` processes compare files where only these can tell.
-    ``live`` is as in ``duplicates``.
+    ``live`` is as in ``duplicates``. With ``kept_both``, also photos that somebody said are no
+    duplicates of it.
     Raises UsageError where ``image`` is no file, CatalogError where it cannot be read as a
     picture.
     """
@@ -47,6 +50,7 @@ def similar(
             progress=progress,
             jobs=jobs,
             live=live,
+            kept_both=kept_both,
         )
 
 
@@ -61,12 +65,16 @@ def similar_to(
     progress: Progress = SILENT,
     jobs: int = 1,
     live: Collection[int] = (),
+    kept_both: bool = False,
 ) -> Likeness:
     """As ``similar``, for a picture that is still being read: ``asked`` waits for it."""
     criteria = criteria or LOOKS_ALIKE
     scope = scope_of(database, paths)
+    apart = NOTHING_APART if kept_both else Apart.of(database)
     if criteria.verified:
-        picture, matches = lookalikes(database, scope, asked, criteria, limit, progress, jobs)
+        picture, matches = lookalikes(
+            database, scope, asked, criteria, limit, progress, jobs, apart
+        )
         return Likeness(
             image,
             matches,
@@ -85,6 +93,7 @@ def similar_to(
         room = None if limit is None else limit - len(found)
         if room == 0:
             break
+        near = near[~apart.of_one(same, near)]
         found += [
             by_hash(photo, distance, same=photo.digest == picture.digest, other=picture.file)
             for photo in photos_of(database, scope, near, picture.path, room)

@@ -22,6 +22,7 @@ from catalog.matching.judge import Judge
 from catalog.model import Duplicates, HashKind, Kind, Pair, Rule, Stages
 from catalog.progress import SILENT, Progress
 from catalog.queries import ranking
+from catalog.queries.apart import NOTHING_APART, Apart
 from catalog.queries.criteria import Criteria
 from catalog.queries.groups import Members, StoredGroups
 from catalog.queries.relations import Relations
@@ -86,7 +87,7 @@ class _Files:
 
     ``walled`` says that only files of different sides are; ``recent`` (bool) which of them a group
     has to hold one of. Files of one ``level`` (int64, rising) are apart in nothing that counts more
-    than a stamp does.
+    than a stamp does. ``apart`` are contents that are no duplicates of each other.
     """
 
     holders: Holders
@@ -94,6 +95,7 @@ class _Files:
     walled: bool
     recent: NDArray[np.bool_]
     level: NDArray[np.int64]
+    apart: Apart
 
     def demoted(self, stamped: NDArray[np.int64]) -> _Files:
         """The same, files of these contents behind the others of their level."""
@@ -105,6 +107,7 @@ class _Files:
             self.walled,
             self.recent[order],
             self.level[order],
+            self.apart,
         )
 
 
@@ -130,7 +133,8 @@ def _files(
     rises = np.diff(level, prepend=0) != 0
     if selection.against is not None:
         rises |= np.diff(side, prepend=0) != 0
-    return _Files(files, side, selection.walled, recent, np.cumsum(rises))
+    apart = NOTHING_APART if selection.kept_both else Apart.of(database)
+    return _Files(files, side, selection.walled, recent, np.cumsum(rises), apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,11 @@ class _Graph:
         nodes, node = nodes[by_rank], number[node.ravel()]
         first, second, edge = _edges(nodes, known, PERHAPS_SAME if grade is Kind.SAME else _ALIKE)
         if files.walled:
-            apart = nodes[first, 1] != nodes[second, 1]
-            first, second, edge = first[apart], second[apart], edge[apart]
+            across = nodes[first, 1] != nodes[second, 1]
+            first, second, edge = first[across], second[across], edge[across]
+        if files.apart:
+            together = ~files.apart.between(nodes[first, 0], nodes[second, 0])
+            first, second, edge = first[together], second[together], edge[together]
         level = files.level[np.sort(begins)]
         return cls(files, node, nodes[:, 0], level, first, second, edge)
 
@@ -305,10 +312,9 @@ def _members(graph: _Graph, asking: _Asking, stars: Asked, relations: Relations)
     wanted = _wanted(graph, centre)
     if not wanted.any():
         return Members.none()
-    node = graph.node[wanted]
-    return Members.of(
-        files.only(wanted), centre[wanted], distance[node], relation[node], cost[node]
-    )
+    node, files = graph.node[wanted], files.only(wanted)
+    centre = graph.files.apart.split(files, centre[wanted])
+    return Members.of(files, centre, distance[node], relation[node], cost[node])
 
 
 def _wanted(graph: _Graph, centre: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -353,7 +359,8 @@ def _file_pairs(graph: _Graph, asking: _Asking) -> Iterator[tuple[int, int, int]
         return members
 
     if not graph.files.walled:
-        for node in np.flatnonzero(np.diff(begins) > 1).tolist():
+        alone = np.isin(graph.content, list(graph.files.apart.alone))
+        for node in np.flatnonzero((np.diff(begins) > 1) & ~alone).tolist():
             for one, other in combinations(files(node), 2):
                 if recent[one] or recent[other]:
                     yield one, other, _IDENTICAL

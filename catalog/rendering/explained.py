@@ -39,6 +39,7 @@ def explanation(answer: Explanation) -> Object:
         "alignment": None if answer.alignment is None else _alignment(answer.alignment),
         "comparison": None if answer.comparison is None else _comparison(answer.comparison),
         "not_compared": answer.not_compared,
+        "kept_both": answer.kept_both,
     }
 
 

@@ -111,6 +111,12 @@ def write_explanation(
 
 def reason(answer: Explanation) -> str:
     """What decided, in a clause without names."""
+    if answer.kept_both:
+        return f"you keep both ('imgcat keep-both'); without that: {_reason(answer)}"
+    return _reason(answer)
+
+
+def _reason(answer: Explanation) -> str:
     if answer.decided_by in _VERIFIED:
         return _VERIFIED[answer.decided_by].format(why=answer.not_compared)
     if answer.decided_by is Rule.ONE_PATH:

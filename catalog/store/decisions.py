@@ -194,11 +194,14 @@ class Decisions:
     def _sums(self, action: int, deed: Deed) -> tuple[int, int, dict[State, int]]:
         """Files, bytes, and files in each state."""
         if deed is Deed.KEEP_BOTH:
-            ((pictures,),) = self._rows(
-                "SELECT count(*) FROM (SELECT first FROM apart WHERE action = ?1 "
-                "UNION SELECT second FROM apart WHERE action = ?1)",
+            # Of equal bytes, each of the files that are wanted is one.
+            ((contents, more),) = self._rows(
+                "SELECT (SELECT count(*) FROM (SELECT first FROM apart WHERE action = ?1 "
+                "UNION SELECT second FROM apart WHERE action = ?1)), "
+                "(SELECT total(copies - 1) FROM apart WHERE action = ?1 AND first = second)",
                 (action,),
             )
+            pictures = contents + int(more)
             return pictures, 0, {State.DONE: pictures} if pictures else {}
         rows = self._rows(
             "SELECT state, count(*), sum(size) FROM removal WHERE action = ? GROUP BY state",
