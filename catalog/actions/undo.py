@@ -24,7 +24,7 @@ from catalog.actions.moving import (
 from catalog.actions.proving import Held, Unproved, digest_of
 from catalog.actions.returning import bring_home, is_file_of
 from catalog.errors import CatalogError, UsageError
-from catalog.model import Action, Deed, Receipt, Refusal, Removal, State
+from catalog.model import Action, Deed, Receipt, Refusal, Removal, State, signed64
 from catalog.progress import SILENT, Phase, Progress
 from catalog.store.decisions import Decisions
 
@@ -165,8 +165,8 @@ def _as_it_was(removal: Removal) -> None:
     status = os.lstat(removal.path)
     if stat.S_IMODE(status.st_mode) != removal.mode:
         os.chmod(removal.path, removal.mode & _OWN_MODE)
-    if status.st_mtime_ns != removal.mtime_ns:
-        os.utime(removal.path, ns=(status.st_atime_ns, removal.mtime_ns))
+    if signed64(status.st_mtime_ns) != removal.mtime_ns:
+        os.utime(removal.path, ns=(status.st_atime_ns, _mtime_of(removal)))
 
 
 def _copied_back(removal: Removal) -> None:
@@ -208,10 +208,19 @@ def _copy(source: Held, target: bytes, removal: Removal) -> None:
         source.descriptor,
         target,
         mode=removal.mode & _OWN_MODE,
-        mtime_ns=removal.mtime_ns,
+        mtime_ns=_mtime_of(removal),
         uid=removal.owner,
         gid=removal.group,
     )
+
+
+def _mtime_of(removal: Removal) -> int:
+    """As the file had it: what is earlier than disks can say was beyond 2262 before it was stored.
+
+    ext4 and XFS begin in 1901, with the 32 bits that seconds had once.
+    """
+    wrapped = removal.mtime_ns < -(1 << 31) * 10**9
+    return removal.mtime_ns + (1 << 64) if wrapped else removal.mtime_ns
 
 
 def _unknown(action: int) -> str:
