@@ -8,6 +8,7 @@ user: see ``store.locks``.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -93,6 +94,11 @@ class _Piece:
     removal: Removal
     row: int = 0
 
+    @property
+    def file(self) -> tuple[int, int]:
+        status = self.proof.copy.status
+        return status.st_dev, status.st_ino
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -106,6 +112,26 @@ class _Batch:
         for piece in self.pieces:
             together.setdefault(piece.unit.number, []).append(piece)
         yield from together.values()
+
+    @contextlib.contextmanager
+    def moving(self, piece: _Piece) -> Iterator[None]:
+        """Renaming a file by one of its names changes the ctime that its other names are told by.
+
+        Of those that were unchanged until now it is noted; whoever wrote before is still seen.
+        """
+        if piece.proof.copy.status.st_nlink < 2:
+            yield
+            return
+        others = [
+            other.proof.copy
+            for other in self.pieces
+            if other is not piece and other.file == piece.file and other.proof.copy.unchanged()
+        ]
+        try:
+            yield
+        finally:
+            for held in others:
+                held.renamed()
 
     def close(self) -> None:
         for piece in self.pieces:
@@ -129,6 +155,7 @@ class _Performance:
         self._touched: set[bytes] = set()
         self._went: set[bytes] = set()
         self._won = _Won(plan.order.deed)
+        self._batch = _Batch()  # in hand
         self.interrupted = False
         self.stopped = ""
 
@@ -223,6 +250,7 @@ class _Performance:
 
     def _do(self, batch: _Batch) -> None:
         """What was proved is moved, looked at, and settled."""
+        self._batch = batch
         rows = self._decisions.intend(self._action, [piece.removal for piece in batch.pieces])
         for piece, row in zip(batch.pieces, rows, strict=True):
             piece.row = row
@@ -254,7 +282,8 @@ class _Performance:
     def _take(self, piece: _Piece) -> None:
         for path in (piece.removal.path, piece.removal.place):
             self._touched.add(os.path.dirname(path))
-        self._way.take(piece.proof, piece.removal.place)
+        with self._batch.moving(piece):
+            self._way.take(piece.proof, piece.removal.place)
 
     def _put_elsewhere(self, piece: _Piece) -> None:
         put_home(self._deed, piece.removal)
@@ -291,7 +320,8 @@ class _Performance:
         """Bring a unit home, what went last first."""
         for piece in reversed(pieces):
             try:
-                state = put_home(self._deed, piece.removal)
+                with self._batch.moving(piece):
+                    state = put_home(self._deed, piece.removal)
             except OSError as error:  # tried again by the next command
                 why += f"; it could not be put back: {error.strerror}"
                 continue

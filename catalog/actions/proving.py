@@ -63,6 +63,12 @@ class Held:
         """Whether its path still leads to it, unchanged."""
         return self.unchanged(but_renamed=but_linked) and identity_of(self.path) == self.identity
 
+    def renamed(self) -> None:
+        """Another of its names was given away, which changed its ctime and nothing else."""
+        now = os.fstat(self.descriptor)
+        if Identity.of(now) == self.identity:
+            self.status = now
+
     def close(self) -> None:
         """Let go of it; does nothing the second time."""
         if self.descriptor >= 0:
