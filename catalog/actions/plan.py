@@ -212,7 +212,9 @@ class _Folders:
             return False
         folder = os.path.dirname(path)
         if folder not in self._known:
-            self._known[folder] = any(map(self._is_one, _upwards(folder)))
+            # As it is written, and as links in it lead: what was moved, a link in its place.
+            ways = {*_upwards(folder), *_upwards(os.path.realpath(folder))}
+            self._known[folder] = any(map(self._is_one, ways))
         return self._known[folder]
 
     def _is_one(self, folder: bytes) -> bool:
