@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from catalog.actions.companions import Belonging, Neighbours
+from catalog.actions.protected import Folders, upwards
 from catalog.model import (
     ActionPlan,
     Companion,
@@ -64,7 +65,7 @@ class _Planner:
         self._going: dict[File, list[os.stat_result]] = {}  # a status for each name of a file
         self._paths: set[bytes] = set()  # of what goes
         self._neighbours = Neighbours()
-        self._protected = _Folders(order.protected)
+        self._protected = Folders(order.protected)
         self._device = None if order.folder is None else _device_of(order.folder)
 
     def planned(self, group: Group) -> PlannedGroup:
@@ -198,43 +199,6 @@ class _Planner:
             self._going.setdefault(_file(status), []).append(status)
 
 
-class _Folders:
-    """Folders, told by what they are: a bind mount or another path leads to the same one."""
-
-    def __init__(self, paths: Sequence[bytes]) -> None:
-        self._paths = paths
-        self._files = {_file(os.stat(path)) for path in paths if os.path.isdir(path)}
-        self._known: dict[bytes, bool] = {}
-
-    def hold(self, path: bytes) -> bool:
-        """Whether the file at ``path`` lies below one of them."""
-        if not self._paths:
-            return False
-        folder = os.path.dirname(path)
-        if folder not in self._known:
-            # As it is written, and as links in it lead: what was moved, a link in its place.
-            ways = {*_upwards(folder), *_upwards(os.path.realpath(folder))}
-            self._known[folder] = any(map(self._is_one, ways))
-        return self._known[folder]
-
-    def _is_one(self, folder: bytes) -> bool:
-        if folder in self._paths:
-            return True
-        try:
-            return _file(os.stat(folder)) in self._files
-        except OSError:
-            return True  # what cannot be looked at is not touched
-
-
-def _upwards(folder: bytes) -> Iterable[bytes]:
-    while True:
-        yield folder
-        above = os.path.dirname(folder)
-        if above == folder:
-            return
-        folder = above
-
-
 def _is_below(path: bytes, folder: bytes) -> bool:
     return path.startswith(folder.rstrip(b"/") + b"/")
 
@@ -264,7 +228,7 @@ def _rights(status: os.stat_result) -> tuple[int, int, int]:
 
 def _device_of(folder: bytes) -> int | None:
     """The file system that ``folder`` is on, or will be once it is made."""
-    for path in _upwards(folder):
+    for path in upwards(folder):
         if os.path.isdir(path):
             return os.stat(path).st_dev
     return None

@@ -304,12 +304,13 @@ def _spot_of(folder: bytes) -> _Spot:
     """
     descriptor = os.open(folder, getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC)
     try:
-        return _mount_id(descriptor), os.fstat(descriptor).st_dev
+        return mount_id(descriptor), os.fstat(descriptor).st_dev
     finally:
         os.close(descriptor)
 
 
-def _mount_id(descriptor: int) -> int:
+def mount_id(descriptor: int) -> int:
+    """The number of the mount that an open file is on; 0 where the system tells none."""
     try:
         with open(f"/proc/self/fdinfo/{descriptor}", "rb") as lines:
             for line in lines:
