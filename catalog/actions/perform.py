@@ -13,7 +13,6 @@ import errno
 import os
 import stat
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -265,6 +264,7 @@ class _Performance:
             self._won.add(pieces)
             if self._deed.takes_away:
                 self._went.update(piece.removal.path for piece in pieces)
+        for _ in taken:
             self._progress.advance()
 
     def _taken(self, pieces: Sequence[_Piece]) -> bool:
@@ -344,15 +344,15 @@ class _Won:
     def __init__(self, deed: Deed) -> None:
         self._counts = deed is not Deed.MOVE
         self._all_names = deed is Deed.REFLINK
-        self._names: Counter[tuple[int, int]] = Counter()
+        self._left: dict[tuple[int, int], int] = {}  # names, from what there were at first
         self.bytes = 0
 
     def add(self, pieces: Iterable[_Piece]) -> None:
         for piece in pieces if self._counts else ():
             status = piece.proof.copy.status
-            file = status.st_dev, status.st_ino
-            self._names[file] += 1
-            if self._all_names or self._names[file] == max(status.st_nlink, 1):
+            left = self._left.get(piece.file, max(status.st_nlink, 1)) - 1
+            self._left[piece.file] = left
+            if self._all_names or not left:
                 self.bytes += status.st_size
 
 
