@@ -117,7 +117,10 @@ class _Planner:
             if isinstance(found, bytes):
                 return Planned(match, spared=Spared.COMPANION, detail=found)
             companions = found
-        for path in (match.photo.path, *(each.path for each in companions)):
+        paths = match.photo.path, *(each.path for each in companions)
+        if any(self._is_kept(path) for path in paths):  # since now, for one of the companions
+            return Planned(match, spared=Spared.KEPT)
+        for path in paths:
             self._goes(path)
         return Planned(match, tuple(companions))
 
@@ -191,6 +194,10 @@ class _Planner:
         if alone and self._order.deed in (Deed.TRASH, Deed.MOVE):
             return Companion(each.path, None)
         return None
+
+    def _is_kept(self, path: bytes) -> bool:
+        status = _status(path)
+        return status is not None and _file(status) in self._kept
 
     def _goes(self, path: bytes) -> None:
         status = _status(path)
