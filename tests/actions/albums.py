@@ -50,6 +50,7 @@ class Album:
         self.moved = os.path.join(self.place, b"moved")
         self.trash = os.path.join(self.place, b"data", b"Trash", b"files")
         monkeypatch.setenv("XDG_DATA_HOME", os.fsdecode(os.path.join(self.place, b"data")))
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # see decisions
         os.mkdir(self.top)
 
     # -- files ---------------------------------------------------------------------------------
@@ -152,7 +153,9 @@ class Album:
     def group(self, keep: Name, *copies: Name, **other: Any) -> Group:
         """These copies of ``keep``; ``other`` fields of each match."""
         kept = self.photo(keep)
-        return Group(kept, "shorter path", tuple(self.match(kept, name, **other) for name in copies))
+        return Group(
+            kept, "shorter path", tuple(self.match(kept, name, **other) for name in copies)
+        )
 
     # -- what is done --------------------------------------------------------------------------
 
@@ -162,7 +165,10 @@ class Album:
         return plan(groups, Order(deed, **order))
 
     def decisions(self) -> Decisions:
-        return open_decisions(os.path.join(self.place, b"catalog.db"))
+        decisions = open_decisions(os.path.join(self.place, b"catalog.db"))
+        # No power cut is tested with these, and waiting for the disk takes most of the time.
+        decisions._connection.execute("PRAGMA synchronous = OFF")
+        return decisions
 
     def perform(self, planned: ActionPlan, progress: Progress = SILENT) -> Receipt:
         with self.decisions() as decisions:
