@@ -18,6 +18,7 @@ from benchmarks import (
     memory,
     peers,
     quality,
+    removal,
     rescan,
     similar,
     values,
@@ -51,6 +52,10 @@ def _measure(given: argparse.Namespace, work: str) -> Report:
         files = given.files or (4_000 if given.small else 200_000)
         folders = given.folders or max(2, files // 100)
         return rescan.bench(rescan.Inputs(files, folders, given.rounds, given.jobs, work))
+    if given.benchmark == "removal":
+        removals = given.removals or (200 if given.small else removal.REMOVALS)
+        rounds = given.rounds or (1 if given.small else 3)
+        return removal.bench(removal.Inputs(removals, rounds, work))
     if given.benchmark == "join":
         return join.bench(_join(given, work))
     if given.benchmark == "quality":
@@ -180,6 +185,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--files", type=_positive, metavar="N", help="200,000; small: 4,000")
     command.add_argument("--folders", type=_positive, metavar="N", help="2,000; small: 40")
     command.add_argument("--rounds", type=_positive, default=5, metavar="N")
+
+    command = commands.add_parser(
+        "removal", parents=[common], help="copies are trashed and linked, and that is undone"
+    )
+    command.add_argument("--removals", type=_positive, metavar="N", help="10,000; small: 200")
+    command.add_argument("--rounds", type=_positive, metavar="N", help="3; small: 1")
 
     command = commands.add_parser(
         "memory", parents=[common], help="cold index of tiny files, and duplicates of made-up ones"

@@ -12,10 +12,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import catalogs, fiction, join, joining, measuring, product, similar, values, watch
+from benchmarks import (
+    catalogs,
+    fiction,
+    join,
+    joining,
+    measuring,
+    product,
+    removal,
+    similar,
+    values,
+    watch,
+)
 from benchmarks.measuring import BenchError
 from PIL import Image
 
+from catalog.model import Deed, Receipt, Refusal
 from catalog.queries.standing import status
 from catalog.store.database import open_for_reading
 from tests.search.oracle import brute_force as pairs_within
@@ -255,6 +267,34 @@ def test_memory_is_of_indexing_and_of_finding_duplicates(tmp_path: Path) -> None
         figure["remark"] for figure in whole["figures"] if figure["name"] == "dupes of 500: wall"
     ]
     assert int(remark.split()[0]) > 50, "of the photos in groups"
+
+
+# -- removal -------------------------------------------------------------------------------------
+
+
+def test_removal_puts_everything_back_and_leaves_nothing(tmp_path: Path) -> None:
+    whole = bench("removal", "--removals", 12, "--rounds", 2, "--work", tmp_path)
+    assert (whole["inputs"]["removals"], whole["inputs"]["rounds"]) == (12, 2)
+    assert {len(seconds) for seconds in whole["rounds"].values()} == {2}
+    told = figures(whole)
+    assert told["trash, wall"] > told["floor: read and rename, wall"] > 0
+    assert told["trash, speed"] == pytest.approx(12 / told["trash, wall"], rel=1e-3)
+    assert any("too few files" in note for note in whole["notes"])
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (Receipt(Deed.TRASH, 1, done=2), "2 of 3 photos"),
+        (Receipt(Deed.TRASH, 1, done=3, refused=(Refusal(b"a", "it is gone"),)), "it is gone"),
+        (Receipt(Deed.TRASH, 1, done=3, stopped="no room"), "no room"),
+    ],
+    ids=["fewer", "refused", "stopped"],
+)
+def test_what_was_not_all_done_is_not_measured(done: Receipt, words: str) -> None:
+    with pytest.raises(BenchError, match=words):
+        removal._expect("trash", done, 3)
 
 
 # -- quality -------------------------------------------------------------------------------------
