@@ -160,7 +160,7 @@ def _compared(ours: Held, theirs: Held) -> bytes:
     if ours.status.st_size != theirs.status.st_size:
         raise Unproved(_DIFFERS)
     digest = hasher()
-    mine, other = bytearray(_CHUNK), bytearray(_CHUNK)
+    mine, other = _buffer(ours), _buffer(theirs)
     offset = 0
     while True:
         count = _read(ours, mine, offset, "it")
@@ -168,9 +168,11 @@ def _compared(ours: Held, theirs: Held) -> bytes:
             raise Unproved(_DIFFERS)
         if not count:
             break
-        if memoryview(mine)[:count] != memoryview(other)[:count]:
+        if count < len(mine):
+            del mine[count:], other[count:]
+        if mine != other:  # by memcmp; memoryviews are compared number by number
             raise Unproved(_DIFFERS)
-        digest.update(memoryview(mine)[:count])
+        digest.update(mine)
         offset += count
     _check_whole(ours, offset, "it")
     _check_whole(theirs, offset, "the kept one")
@@ -184,12 +186,17 @@ def _check_digest(held: Held, digest: bytes, whose: str) -> None:
 
 def digest_of(held: Held, whose: str) -> bytes:
     digest = hasher()
-    buffer, offset = bytearray(_CHUNK), 0
+    buffer, offset = _buffer(held), 0
     while count := _read(held, buffer, offset, whose):
         digest.update(memoryview(buffer)[:count])
         offset += count
     _check_whole(held, offset, whose)
     return digest.digest()
+
+
+def _buffer(held: Held) -> bytearray:
+    """A byte more than a small file has, which tells whether it grew."""
+    return bytearray(min(_CHUNK, held.status.st_size + 1))
 
 
 def _read(held: Held, buffer: bytearray, offset: int, whose: str) -> int:
