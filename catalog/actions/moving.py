@@ -17,6 +17,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
 _RENAME_NOREPLACE: Final = 1
@@ -241,10 +242,16 @@ def being_written(descriptor: int) -> bool:
     return False
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    """Each one that is made has a class of its own, which takes longer than what it is asked."""
+    return ctypes.CDLL(None)
+
+
 def _kind(descriptor: int) -> int:
     """The magic number of the file system, as statfs(2) has it in its first word; 0 unknown."""
     status = (ctypes.c_uint32 * 64)()  # struct statfs is 120 bytes long at most
-    if ctypes.CDLL(None).fstatfs(ctypes.c_int(descriptor), ctypes.byref(status)):
+    if _libc().fstatfs(ctypes.c_int(descriptor), ctypes.byref(status)):
         return 0
     return int(status[0] or status[1])  # a long of 64 bits, either end first, and small
 
