@@ -62,9 +62,11 @@ class Neighbours:
                 continue
             path = os.path.join(folder, other)
             found[b"stem", kind] = Belonging(path, kind in other_half, kind not in other_half)
-        for other in listing.by_name.get(name.lower(), ()):
-            rest = other[len(name) :].lower()
-            found[b"name", rest] = Belonging(os.path.join(folder, other), False, False)
+        whole = name.lower()
+        like = sum(other.lower() == whole for other in listing.by_stem.get(_stem(name), ()))
+        for other in listing.by_name.get(whole, ()):
+            path = os.path.join(folder, other)
+            found[b"name", other[len(name) :].lower()] = Belonging(path, False, like > 1)
         return found
 
     def like(self, photo: bytes) -> Iterator[bytes]:

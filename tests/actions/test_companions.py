@@ -191,6 +191,14 @@ def test_a_sidecar_of_the_whole_name_belongs_to_one_picture_only(pair: Album) ->
     assert gone(pair) == {"IMG_1.JPG.xmp"}
 
 
+def test_a_sidecar_stays_with_a_picture_whose_name_differs_only_in_case(pair: Album) -> None:
+    pair.put("copies/img_1.jpg", b"another picture")
+    if len(os.listdir(pair.path("copies"))) < 2:
+        pytest.skip("the file system does not tell names by their case")
+    pair.put_all(b"sidecar", "copies/img_1.jpg.xmp", "kept/IMG_1.JPG.xmp")
+    assert gone(pair) == set()
+
+
 def test_a_sidecar_goes_with_the_last_picture_of_its_stem(pair: Album) -> None:
     pair.put_all(b"another picture", "copies/IMG_1.png", "kept/IMG_1.png")
     pair.put_all(b"sidecar", "copies/IMG_1.xmp", "kept/IMG_1.xmp")
