@@ -625,7 +625,7 @@ def test_where_the_system_tells_no_mount_ids_device_numbers_must_do(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.parent.mkdir(parents=True)
-    monkeypatch.setattr(trash_module, "_mount_id", lambda descriptor: 0)
+    monkeypatch.setattr(trash_module, "mount_id", lambda descriptor: 0)
     assert trash_for(put(tmp_path, "a.jpg")) == Trash(os.fsencode(home))
 
 
