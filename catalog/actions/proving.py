@@ -95,6 +95,10 @@ class Proof:
         if self.keeper is not None and not self.keeper.in_place(but_linked=linking):
             raise Unproved("the kept one changed or went after it was compared")
 
+    def check_unwritten(self) -> None:
+        """Raise Unproved where somebody has the copy open for writing, before it goes for good."""
+        _check_quiet(self.copy, "it")
+
     def close(self) -> None:
         """Let go of both."""
         self.copy.close()

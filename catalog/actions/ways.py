@@ -143,6 +143,8 @@ class _ForGood:
         _moved(proof, place)
 
     def finish(self, proof: Proof, place: bytes, /) -> None:
+        # Who opened it after it was compared still writes to it; by its name nobody can any more.
+        proof.check_unwritten()
         proof.check(moved=True)
         if identity_of(place) != proof.copy.identity:
             raise Unproved("another file had taken its place")
@@ -171,6 +173,7 @@ class _AsLink:
         self._check(proof, place)
 
     def finish(self, proof: Proof, place: bytes, /) -> None:
+        proof.check_unwritten()  # as of one that goes for good
         self._check(proof, place)
         os.unlink(place)
 
