@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import sys
 from collections.abc import Container
 from typing import Final, Protocol
@@ -207,10 +208,11 @@ class _AsClone:
 
 
 class _Aside:
-    """Hidden names beside files, for the moment."""
+    """Hidden names beside files, for the moment, and not those of an action on another catalog."""
 
     def __init__(self, action: int) -> None:
-        self._numbers = (f".imgcat-{action}-{number}".encode() for number in itertools.count(1))
+        beginning = f".imgcat-{action}-{secrets.token_hex(4)}"
+        self._numbers = (f"{beginning}-{number}".encode() for number in itertools.count(1))
 
     def of(self, path: bytes, taken: Container[bytes]) -> bytes:
         for name in self._numbers:
