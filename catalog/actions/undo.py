@@ -15,6 +15,7 @@ from typing import Final
 
 from catalog.actions import trash
 from catalog.actions.moving import (
+    Identity,
     copy_exclusive,
     exchange,
     identity_of,
@@ -24,6 +25,7 @@ from catalog.actions.moving import (
 from catalog.actions.proving import Held, Unproved, digest_of
 from catalog.actions.returning import bring_home, is_file_of
 from catalog.errors import CatalogError, UsageError
+from catalog.escaping import printable
 from catalog.model import Action, Deed, Receipt, Refusal, Removal, State, signed64
 from catalog.progress import SILENT, Phase, Progress
 from catalog.store.decisions import Decisions
@@ -145,6 +147,8 @@ class _Undoing:
 def _moved_back(deed: Deed, removal: Removal) -> None:
     home, there = identity_of(removal.path), identity_of(removal.place)
     if there is None and home is not None and is_file_of(home, removal):
+        if deed is Deed.TRASH:
+            trash.unrecord(removal.place, removal.path)
         return  # by an undo that was cut off, or by hand
     if there is None and removal.place == removal.path:
         raise Unproved("the system keeps its trash to itself: put it back from there")
@@ -181,14 +185,32 @@ def _copied_back(removal: Removal) -> None:
 def _parted(removal: Removal) -> None:
     """A link becomes a file of its own again; its name leads to the bytes all the time."""
     with _held(removal.path, "it", removal.digest) as linked:
+        _cleared(removal)
         if linked.status.st_nlink > 1:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(removal.place)  # of an undo that was cut off
-            _copy(linked, removal.place, removal)
-            exchange(removal.place, removal.path)
-        if identity_of(removal.place) is not None:
-            os.unlink(removal.place)
+            _exchanged(linked, removal)
     _as_it_was(removal)
+
+
+def _cleared(removal: Removal) -> None:
+    """What an undo that was cut off left beside it goes: the same bytes once more."""
+    if identity_of(removal.place) is not None:
+        with _held(
+            removal.place, f"{printable(removal.place)}, which is in the way,", removal.digest
+        ):
+            os.unlink(removal.place)
+
+
+def _exchanged(linked: Held, removal: Removal) -> None:
+    """A copy takes the name of the link."""
+    copy = _copy(linked, removal.place, removal)
+    exchange(removal.place, removal.path)
+    taken = identity_of(removal.place)
+    if taken != linked.identity:  # saved under its name since it was looked at
+        exchange(removal.place, removal.path)
+    if identity_of(removal.place) in (linked.identity, copy):
+        os.unlink(removal.place)
+    if taken != linked.identity:
+        raise Unproved("another file took its name")
 
 
 @contextlib.contextmanager
@@ -203,8 +225,8 @@ def _held(path: bytes, whose: str, digest: bytes) -> Iterator[Held]:
         held.close()
 
 
-def _copy(source: Held, target: bytes, removal: Removal) -> None:
-    copy_exclusive(
+def _copy(source: Held, target: bytes, removal: Removal) -> Identity:
+    return copy_exclusive(
         source.descriptor,
         target,
         mode=removal.mode & _OWN_MODE,
