@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from catalog.actions import trash
 from catalog.actions.moving import Identity, exchange, identity_of, rename_exclusive, sync_folders
+from catalog.actions.proving import Held, Unproved, digest_of
 from catalog.errors import Busy
 from catalog.escaping import printable
 from catalog.model import Deed, Removal, State, signed64
@@ -128,21 +129,51 @@ def _not_there(deed: Deed, removal: Removal, home: Identity | None) -> State:
 
 
 def _unlinked(removal: Removal, home: Identity | None, there: Identity | None) -> State:
-    """Of a copy that was to become a link: made aside, exchanged with it, the copy unlinked."""
+    """Of a copy that was to become a link: made aside, exchanged with it, the copy unlinked.
+
+    What somebody saved under its name meanwhile stays there, or comes back to it.
+    """
     if there is None:
         if home is None:
             return State.GONE if _can_see(removal) else removal.state
+        if _is_copy(removal, home):
+            return State.RETURNED  # also by who could not write it down
         return State.DONE if removal.state is State.ASIDE else State.RETURNED
-    if signed64(there.inode) == removal.inode and home is None:
+    if home is None and _is_copy(removal, there):
         rename_exclusive(removal.place, removal.path)
         return State.RETURNED
-    if signed64(there.inode) == removal.inode:
-        exchange(removal.place, removal.path)
-    # Aside is now the link, which is one name too many; a file of one name it would not be.
-    if os.lstat(removal.place).st_nlink < 2:
-        return removal.state
-    os.unlink(removal.place)
-    return State.RETURNED
+    if home is not None and not _is_copy(removal, home):
+        took_it = _is_kept(removal, home) and not _is_kept(removal, there)
+        if took_it or (_is_copy(removal, there) and _has_its_bytes(removal, removal.path)):
+            exchange(removal.place, removal.path)
+            home, there = there, home
+    at_home = home is not None and _is_copy(removal, home)
+    # Aside may be the link, which is one name too many; the last name of a file it must not be.
+    if _is_kept(removal, there) or (at_home and _has_its_bytes(removal, removal.place)):
+        os.unlink(removal.place)
+        return State.RETURNED
+    return State.RETURNED if at_home else removal.state
+
+
+def _is_copy(removal: Removal, found: Identity) -> bool:
+    return signed64(found.inode) == removal.inode
+
+
+def _is_kept(removal: Removal, found: Identity) -> bool:
+    """Whether it is another name of what is kept."""
+    kept = identity_of(removal.keeper)
+    return kept is not None and (found.device, found.inode) == (kept.device, kept.inode)
+
+
+def _has_its_bytes(removal: Removal, path: bytes) -> bool:
+    try:
+        held = Held.open(path, "it")
+        try:
+            return digest_of(held, "it") == removal.digest
+        finally:
+            held.close()
+    except Unproved:
+        return False
 
 
 def _can_see(removal: Removal) -> bool:
