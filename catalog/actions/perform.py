@@ -325,7 +325,9 @@ class _Performance:
             except OSError as error:  # tried again by the next command
                 why += f"; it could not be put back: {error.strerror}"
                 continue
-            if state is State.DONE:
+            if state is State.DONE and self._way.two_steps:
+                why += "; it was done even so"
+            elif state in (State.DONE, piece.removal.state):
                 why += f"; it is kept as {printable(piece.removal.place)}"
             if state is not piece.removal.state:
                 self._decisions.settle([piece.row], state)
