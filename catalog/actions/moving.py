@@ -16,7 +16,7 @@ import secrets
 import signal
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -42,6 +42,7 @@ _MOST_AT_ONCE: Final = 16 << 20  # btrfs takes no more in one call
 # Lease requests on NFS 4 and SMB fail with EAGAIN as well where the server has granted nothing.
 _LEASED_BY_A_SERVER: Final = frozenset({0x6969, 0xFF534D42, 0xFE534D42})
 
+_BY_NUMBER: Final = b"/proc/self/fd/%d"
 _PIECE: Final = 1 << 20
 _KEPT_BY_A_COPY: Final = ("user.", "system.posix_acl_access")  # of the extended attributes
 
@@ -256,7 +257,57 @@ def _kind(descriptor: int) -> int:
     return int(status[0] or status[1])  # a long of 64 bits, either end first, and small
 
 
-# -- copying ---------------------------------------------------------------------------------
+# -- new files -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def new_file(target: bytes) -> Iterator[int]:
+    """A descriptor to write a new file by, which is at ``target`` once the block has ended.
+
+    Nothing may be there. Where Linux lets it have no name until then, a crash leaves nothing of
+    it; elsewhere a hidden file is left. Raises FileExistsError and other OSErrors; then, and when
+    the block is interrupted, nothing is left of it.
+    """
+    descriptor = _open_nameless(os.path.dirname(target))
+    if descriptor is None:
+        with _new_hidden(target) as descriptor:
+            yield descriptor
+        return
+    try:
+        yield descriptor
+        # Only linkat(2) follows the link, and os.link calls that only with a descriptor.
+        os.link(_BY_NUMBER % descriptor, target, src_dir_fd=descriptor, follow_symlinks=True)
+    finally:
+        os.close(descriptor)
+
+
+def _open_nameless(folder: bytes) -> int | None:
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir(os.path.dirname(_BY_NUMBER)):
+        return None
+    try:
+        return os.open(folder, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in _UNABLE | {errno.EISDIR}:
+            return None
+        raise
+
+
+@contextlib.contextmanager
+def _new_hidden(target: bytes) -> Iterator[int]:
+    name = b".imgcat-" + secrets.token_hex(8).encode() + b".part"
+    hidden = os.path.join(os.path.dirname(target), name)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(hidden, flags, 0o600)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+        rename_exclusive(hidden, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(hidden)  # nobody else has a name made of 64 random bits
+        raise
 
 
 def copy_exclusive(
@@ -273,31 +324,17 @@ def copy_exclusive(
 
     It gets its name when all of it is on the disk; the folder is not synced. The owner (-1: as
     new files have it), extended attributes and an access list are given where that is allowed.
-    The offset of ``source`` stays. Raises FileExistsError and other OSErrors; then, and when it
-    is interrupted, nothing is left of it.
+    The offset of ``source`` stays. Raises what ``new_file`` raises.
     """
-    folder = os.path.dirname(target)
-    hidden = os.path.join(folder, b".imgcat-" + secrets.token_hex(8).encode() + b".part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        copy = os.open(hidden, flags, 0o600)
-        try:
-            _copy_bytes(source, copy)
-            _give_owner(copy, uid, gid)
-            _copy_attributes(source, copy)
-            os.fchmod(copy, mode)
-            read_ns = os.fstat(copy).st_atime_ns if atime_ns is None else atime_ns
-            os.utime(copy, ns=(read_ns, mtime_ns))
-            os.fsync(copy)
-            made = Identity.of(os.fstat(copy))
-        finally:
-            os.close(copy)
-        rename_exclusive(hidden, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(hidden)  # nobody else has a name made of 64 random bits
-        raise
-    return made
+    with new_file(target) as copy:
+        _copy_bytes(source, copy)
+        _give_owner(copy, uid, gid)
+        _copy_attributes(source, copy)
+        os.fchmod(copy, mode)
+        read_ns = os.fstat(copy).st_atime_ns if atime_ns is None else atime_ns
+        os.utime(copy, ns=(read_ns, mtime_ns))
+        os.fsync(copy)
+        return Identity.of(os.fstat(copy))
 
 
 def _copy_bytes(source: int, copy: int) -> None:

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from catalog.actions.moving import identity_of
+from catalog.actions.moving import identity_of, new_file
 from catalog.escaping import printable
 
 _FILES: Final = b"files"
@@ -94,17 +94,11 @@ class Trash:
             f"[Trash Info]\nPath={quote_from_bytes(self._remembered(original), safe='/')}\n"
             f"DeletionDate={moment.isoformat(timespec='seconds')}\n"
         )
-        path = info_of(place)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(text.encode("ascii"))
-                file.flush()
-                os.fsync(descriptor)
-        except BaseException:
-            os.unlink(path)
-            raise
+        # Found whole or not at all, also by who looks for what a crash has left.
+        with new_file(info_of(place)) as made, open(made, "wb", closefd=False) as file:
+            file.write(text.encode("ascii"))
+            file.flush()
+            os.fsync(made)
 
     def _remembered(self, original: bytes) -> bytes:
         if not os.path.isabs(original):
