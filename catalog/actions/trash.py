@@ -250,7 +250,7 @@ def _make_home(folder: bytes) -> None:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise NoTrash(f"{printable(folder)} is not a folder of one's own")
     missing = []
-    while not os.path.exists(folder):
+    while not os.path.exists(folder) and folder != os.path.dirname(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)
     for path in reversed(missing):
@@ -281,7 +281,7 @@ def _make_own(folder: bytes) -> None:
 
 def _nearest(path: bytes) -> bytes:
     """``path``, or the nearest folder above it that is there."""
-    while not os.path.exists(path):
+    while not os.path.exists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return path
 
