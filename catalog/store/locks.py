@@ -159,7 +159,7 @@ class Locks:
         self.prepare()
         with (
             self._lock(b"action", _RIGHT).hold(patience=patience, waiting=waiting),
-            _of_the_user().hold(patience=patience, waiting=waiting),
+            removal_lock().hold(patience=patience, waiting=waiting),
         ):
             yield
 
@@ -183,7 +183,8 @@ class Locks:
 _RIGHT = "the right to take files away"
 
 
-def _of_the_user() -> FileLock:
+def removal_lock() -> FileLock:
+    """That of the user, over all catalogs: see ``Locks.removing``."""
     import platformdirs  # for those who need it
 
     folder = os.fsencode(platformdirs.user_state_dir("imgcat", appauthor=False))

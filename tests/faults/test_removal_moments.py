@@ -446,6 +446,18 @@ def test_r2_nothing_is_taken_while_another_action_goes_on(
         album.undo()
 
 
+def test_r2_one_catalog_has_one_action_also_where_users_have_their_own_locks(
+    album_of_one: Album, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album = album_of_one
+    monkeypatch.setattr(locks, "PATIENCE", 0.1)
+    with locks.Locks(album.catalog).removing():
+        monkeypatch.setenv("XDG_STATE_HOME", str(album.place / "of another"))
+        with pytest.raises(Busy):
+            album.act(Deed.TRASH)
+    assert album.act(Deed.TRASH).done == 1
+
+
 def test_r2_recovering_leaves_an_action_alone_that_goes_on(
     album_of_one: Album, meanwhile: Meanwhile
 ) -> None:
