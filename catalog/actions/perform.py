@@ -8,29 +8,25 @@ user: see ``store.locks``.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from catalog.actions.moving import sync_folders
 from catalog.actions.proving import Proof, Unproved, alone, equal_bytes, known_bytes
 from catalog.actions.returning import bring_home, put_home
 from catalog.actions.trash import NoTrash
+from catalog.actions.units import Batch, Piece, Unit, Won, check_allowed, matched_again, units_of
 from catalog.actions.ways import Way, way_of
-from catalog.errors import CatalogError, UsageError
+from catalog.errors import CatalogError
 from catalog.escaping import printable
 from catalog.model import (
     ActionPlan,
-    Deed,
     Kind,
-    Photo,
-    Planned,
     Receipt,
     Refusal,
     Removal,
@@ -42,7 +38,6 @@ from catalog.store.decisions import Decisions
 
 _FILES_AT_ONCE: Final = 100  # each with two descriptors open
 _SECONDS_AT_ONCE: Final = 1.0  # of comparing, so that an interrupt is soon obeyed
-_MATCHED_AT_ONCE: Final = 200  # photos that are not the same bytes
 
 
 def perform(
@@ -53,8 +48,8 @@ def perform(
     Raises Busy where another action goes on, UsageError where photos that are not the same bytes
     would be lost for good, and CatalogError where the journal cannot be written.
     """
-    units = _units(plan)
-    _check_allowed(plan.order.deed, units)
+    units = units_of(plan)
+    check_allowed(plan.order.deed, units)
     if not units:
         return Receipt(plan.order.deed, None)
     with decisions.locks.removing(waiting=progress.note):
@@ -63,78 +58,12 @@ def perform(
         progress.start(Phase.ACTING, len(units))
         performance = _Performance(plan, decisions, action, progress)
         try:
-            performance.run(_matched_again(units, performance.refuse, jobs))
+            performance.run(matched_again(units, performance.refuse, jobs))
         except KeyboardInterrupt:
             performance.interrupted = True
         except CatalogError as error:
             performance.stopped = str(error)
     return performance.receipt()
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A copy, with what goes along with it."""
-
-    number: int
-    keep: Photo
-    planned: Planned
-
-    @property
-    def path(self) -> bytes:
-        return self.planned.match.photo.path
-
-
-@dataclass(slots=True)
-class _Piece:
-    """One file of a unit in hand."""
-
-    unit: _Unit
-    proof: Proof
-    removal: Removal
-    row: int = 0
-
-    @property
-    def file(self) -> tuple[int, int]:
-        status = self.proof.copy.status
-        return status.st_dev, status.st_ino
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Units that are proved, and what became of them."""
-
-    pieces: list[_Piece] = field(default_factory=list)
-    places: set[bytes] = field(default_factory=set)  # promised
-
-    def by_unit(self) -> Iterator[list[_Piece]]:
-        together: dict[int, list[_Piece]] = {}
-        for piece in self.pieces:
-            together.setdefault(piece.unit.number, []).append(piece)
-        yield from together.values()
-
-    @contextlib.contextmanager
-    def moving(self, piece: _Piece) -> Iterator[None]:
-        """Renaming a file by one of its names changes the ctime that its other names are told by.
-
-        Of those that were unchanged until now it is noted; whoever wrote before is still seen.
-        """
-        if piece.proof.copy.status.st_nlink < 2:
-            yield
-            return
-        others = [
-            other.proof.copy
-            for other in self.pieces
-            if other is not piece and other.file == piece.file and other.proof.copy.unchanged()
-        ]
-        try:
-            yield
-        finally:
-            for held in others:
-                held.renamed()
-
-    def close(self) -> None:
-        for piece in self.pieces:
-            piece.proof.close()
 
 
 class _Performance:
@@ -153,15 +82,15 @@ class _Performance:
         self._refused: list[Refusal] = []
         self._touched: set[bytes] = set()
         self._went: set[bytes] = set()
-        self._won = _Won(plan.order.deed)
-        self._batch = _Batch()  # in hand
+        self._won = Won(plan.order.deed)
+        self._batch = Batch()  # in hand
         self.interrupted = False
         self.stopped = ""
 
-    def run(self, units: Iterator[_Unit]) -> None:
+    def run(self, units: Iterator[Unit]) -> None:
         """Raises KeyboardInterrupt and CatalogError once all that was begun is home or done."""
         while True:
-            batch = _Batch()
+            batch = Batch()
             try:
                 self._prove(batch, units)
                 if not batch.pieces:
@@ -173,7 +102,7 @@ class _Performance:
             finally:
                 batch.close()
 
-    def refuse(self, unit: _Unit, why: str) -> None:
+    def refuse(self, unit: Unit, why: str) -> None:
         """Nothing becomes of this one."""
         self._refused.append(Refusal(unit.path, why))
         self._progress.advance()
@@ -195,14 +124,14 @@ class _Performance:
 
     # -- the steps -----------------------------------------------------------------------------
 
-    def _prove(self, batch: _Batch, units: Iterator[_Unit]) -> None:
+    def _prove(self, batch: Batch, units: Iterator[Unit]) -> None:
         """Fill ``batch`` with units of which every byte was compared."""
         begun = time.monotonic()
         while len(batch.pieces) < _FILES_AT_ONCE and time.monotonic() - begun < _SECONDS_AT_ONCE:
             unit = next(units, None)
             if unit is None:
                 return
-            pieces: list[_Piece] = []
+            pieces: list[Piece] = []
             try:
                 for piece in self._pieces(unit, batch.places):
                     pieces.append(piece)
@@ -212,16 +141,16 @@ class _Performance:
             except OSError as error:
                 self._drop(unit, pieces, _words(error))
             except BaseException:
-                _Batch(pieces).close()
+                Batch(pieces).close()
                 raise
             else:
                 batch.pieces += pieces
 
-    def _drop(self, unit: _Unit, pieces: list[_Piece], why: str) -> None:
-        _Batch(pieces).close()
+    def _drop(self, unit: Unit, pieces: list[Piece], why: str) -> None:
+        Batch(pieces).close()
         self.refuse(unit, why)
 
-    def _pieces(self, unit: _Unit, taken: set[bytes]) -> Iterator[_Piece]:
+    def _pieces(self, unit: Unit, taken: set[bytes]) -> Iterator[Piece]:
         match = unit.planned.match
         if match.kind is Kind.IDENTICAL:
             proof = equal_bytes(match.photo.path, unit.keep.path)
@@ -238,16 +167,16 @@ class _Performance:
                 raise Unproved(f"{_name(each.path)} belongs to it, and {error}") from error
             yield self._piece(unit, proof, taken, companion=True)
 
-    def _piece(self, unit: _Unit, proof: Proof, taken: set[bytes], *, companion: bool) -> _Piece:
+    def _piece(self, unit: Unit, proof: Proof, taken: set[bytes], *, companion: bool) -> Piece:
         try:
             place = self._way.place(proof.copy.path, taken)
         except BaseException:
             proof.close()
             raise
         kind = Kind.IDENTICAL if companion else unit.planned.match.kind
-        return _Piece(unit, proof, _removal(proof, place, kind, unit.number, companion=companion))
+        return Piece(unit, proof, _removal(proof, place, kind, unit.number, companion=companion))
 
-    def _do(self, batch: _Batch) -> None:
+    def _do(self, batch: Batch) -> None:
         """What was proved is moved, looked at, and settled."""
         self._batch = batch
         rows = self._decisions.intend(self._action, [piece.removal for piece in batch.pieces])
@@ -267,10 +196,10 @@ class _Performance:
         for _ in taken:
             self._progress.advance()
 
-    def _taken(self, pieces: Sequence[_Piece]) -> bool:
+    def _taken(self, pieces: Sequence[Piece]) -> bool:
         """Take all files of a unit, or none."""
 
-        def take(piece: _Piece) -> None:
+        def take(piece: Piece) -> None:
             try:
                 self._take(piece)
             except FileExistsError:  # another program was quicker to put something there
@@ -279,22 +208,22 @@ class _Performance:
 
         return self._each(pieces, take)
 
-    def _take(self, piece: _Piece) -> None:
+    def _take(self, piece: Piece) -> None:
         for path in (piece.removal.path, piece.removal.place):
             self._touched.add(os.path.dirname(path))
         with self._batch.moving(piece):
             self._way.take(piece.proof, piece.removal.place)
 
-    def _put_elsewhere(self, piece: _Piece) -> None:
+    def _put_elsewhere(self, piece: Piece) -> None:
         put_home(self._deed, piece.removal)
         place = self._way.place(piece.removal.path, {piece.removal.place})
         self._decisions.put_elsewhere(piece.row, place)
         piece.removal = replace(piece.removal, place=place)
 
-    def _finished(self, pieces: Sequence[_Piece]) -> bool:
+    def _finished(self, pieces: Sequence[Piece]) -> bool:
         return self._each(pieces, lambda piece: self._way.finish(piece.proof, piece.removal.place))
 
-    def _each(self, pieces: Sequence[_Piece], step: Callable[[_Piece], None]) -> bool:
+    def _each(self, pieces: Sequence[Piece], step: Callable[[Piece], None]) -> bool:
         try:
             for piece in pieces:
                 step(piece)
@@ -303,7 +232,7 @@ class _Performance:
             return False
         return True
 
-    def _durable(self, taken: list[list[_Piece]]) -> list[list[_Piece]]:
+    def _durable(self, taken: list[list[Piece]]) -> list[list[Piece]]:
         """The same, once a power cut changes nothing about them; none where that cannot be."""
         removals = [piece.removal for pieces in taken for piece in pieces]
         try:
@@ -316,7 +245,7 @@ class _Performance:
             return []
         return taken
 
-    def _give_back(self, pieces: Sequence[_Piece], why: str) -> None:
+    def _give_back(self, pieces: Sequence[Piece], why: str) -> None:
         """Bring a unit home, what went last first."""
         for piece in reversed(pieces):
             try:
@@ -333,74 +262,11 @@ class _Performance:
                 self._decisions.settle([piece.row], state)
         self.refuse(pieces[0].unit, why)
 
-    def _settle(self, taken: list[list[_Piece]], state: State) -> None:
+    def _settle(self, taken: list[list[Piece]], state: State) -> None:
         self._decisions.settle([piece.row for pieces in taken for piece in pieces], state)
         for pieces in taken:
             for piece in pieces:
                 piece.removal = replace(piece.removal, state=state)
-
-
-class _Won:
-    """Bytes of files all of whose names went."""
-
-    def __init__(self, deed: Deed) -> None:
-        self._counts = deed is not Deed.MOVE
-        self._all_names = deed is Deed.REFLINK
-        self._left: dict[tuple[int, int], int] = {}  # names, from what there were at first
-        self.bytes = 0
-
-    def add(self, pieces: Iterable[_Piece]) -> None:
-        for piece in pieces if self._counts else ():
-            status = piece.proof.copy.status
-            left = self._left.get(piece.file, max(status.st_nlink, 1)) - 1
-            self._left[piece.file] = left
-            if self._all_names or not left:
-                self.bytes += status.st_size
-
-
-def _units(plan: ActionPlan) -> list[_Unit]:
-    copies = ((group.keep, copy) for group in plan.groups for copy in group.copies if copy.goes)
-    return [_Unit(number, keep, copy) for number, (keep, copy) in enumerate(copies, 1)]
-
-
-def _check_allowed(deed: Deed, units: Iterable[_Unit]) -> None:
-    for unit in units:
-        kind = unit.planned.match.kind
-        if kind not in (Kind.IDENTICAL, Kind.SAME):
-            raise UsageError("what only looks alike is never acted on in bulk: look at each")
-        if kind is Kind.SAME and deed is not Deed.TRASH:
-            raise UsageError("photos that are not the same bytes only go to the trash")
-
-
-def _matched_again(
-    units: Sequence[_Unit], refuse: Callable[[_Unit, str], None], jobs: int
-) -> Iterator[_Unit]:
-    """The units, without those that turn out to be another picture than the kept one."""
-    if all(unit.planned.match.kind is Kind.IDENTICAL for unit in units):
-        yield from units
-        return
-    from catalog.matching.again import Claim, confirmed  # numpy and scipy, for those who need them
-
-    remaining = iter(units)
-    while some := list(islice(remaining, _MATCHED_AT_ONCE)):
-        doubtful = [unit for unit in some if unit.planned.match.kind is not Kind.IDENTICAL]
-        claims = [
-            Claim(
-                kept=(unit.keep.path, unit.keep.digest),
-                victim=(unit.path, unit.planned.match.photo.digest),
-            )
-            for unit in doubtful
-        ]
-        wrong = {}
-        if claims:
-            for number, why in confirmed(claims, jobs):
-                if why:
-                    wrong[doubtful[number].number] = why
-        for unit in some:
-            if unit.number in wrong:
-                refuse(unit, wrong[unit.number])
-            else:
-                yield unit
 
 
 def _removal(proof: Proof, place: bytes, kind: Kind, unit: int, *, companion: bool) -> Removal:

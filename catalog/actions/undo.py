@@ -180,6 +180,9 @@ def _copied_back(removal: Removal) -> None:
             return  # by an undo that was cut off
     with _held(removal.keeper, "the kept one", removal.digest) as keeper:
         _copy(keeper, removal.path, removal)
+        if not keeper.unchanged():
+            os.unlink(removal.path)  # half of it may be what it was, and half what it is now
+            raise Unproved("the kept one changed while it was copied")
 
 
 def _parted(removal: Removal) -> None:
@@ -203,6 +206,9 @@ def _cleared(removal: Removal) -> None:
 def _exchanged(linked: Held, removal: Removal) -> None:
     """A copy takes the name of the link."""
     copy = _copy(linked, removal.place, removal)
+    if not linked.unchanged():
+        os.unlink(removal.place)
+        raise Unproved("it changed while it was copied")
     exchange(removal.place, removal.path)
     taken = identity_of(removal.place)
     if taken != linked.identity:  # saved under its name since it was looked at

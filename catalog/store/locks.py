@@ -14,7 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from catalog.errors import Busy
+from catalog.errors import Busy, CatalogError
+from catalog.escaping import printable
 
 PATIENCE = 30.0  # seconds without a lock before giving up
 ANNOUNCE_AFTER = 1.0  # seconds of waiting that nobody needs to hear of
@@ -156,11 +157,16 @@ class Locks:
         The one of a user over all catalogs, as two actions with opposite ideas of what is kept
         would each take the copy of the other; and of this catalog over all users.
         """
-        self.prepare()
-        with (
-            self._lock(b"action", _RIGHT).hold(patience=patience, waiting=waiting),
-            removal_lock().hold(patience=patience, waiting=waiting),
-        ):
+        with contextlib.ExitStack() as held:
+            try:
+                self.prepare()
+                for lock in (self._lock(b"action", _RIGHT), removal_lock()):
+                    held.enter_context(lock.hold(patience=patience, waiting=waiting))
+            except OSError as error:
+                name = printable(os.fsencode(error.filename or self.folder))
+                raise CatalogError(
+                    f"{_RIGHT} cannot be had: the lock {name} cannot be made ({error.strerror})"
+                ) from error
             yield
 
     def daemon(self) -> FileLock:

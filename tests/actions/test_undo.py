@@ -301,6 +301,25 @@ def a_link_now(album: Album, name: str) -> None:
     os.symlink(album.path("elsewhere.jpg"), album.path(name))
 
 
+@pytest.mark.parametrize("deed", COPYING)
+def test_half_a_copy_of_what_changes_meanwhile_is_none(
+    album: Album, pair: Callable[[], Group], deed: Deed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album.do(deed, pair())
+    copied = undoing.copy_exclusive
+
+    def while_somebody_writes(source: int, *arguments: Any, **options: Any) -> Any:
+        made = copied(source, *arguments, **options)
+        with open(album.path("kept/a.jpg"), "r+b") as file:
+            file.write(b"PHOTO")
+        return made
+
+    monkeypatch.setattr(undoing, "copy_exclusive", while_somebody_writes)
+    before = sorted(os.listdir(album.path("copies")))
+    assert "changed while it was copied" in refused(album.undo())
+    assert sorted(os.listdir(album.path("copies"))) == before
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
