@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -18,7 +18,7 @@ from catalog.imaging.formats import PICTURE_SUFFIXES, RAW_SUFFIXES, suffix_of
 _RENDERED: Final = frozenset(b"jpg jpeg jpe heic heif hif".split())  # what cameras put beside a RAW
 _MOVING: Final = frozenset(b"mov mp4".split())
 _SIDECARS: Final = frozenset(b"xmp aae json pp3 dop thm".split())
-_FOLDERS_KEPT: Final = 256  # listings
+_FOLDERS_KEPT: Final = 50_000  # listings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,13 @@ class Belonging:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """The names of a folder by what they begin with, in lower case."""
+    """The names of a folder by what they begin with, in lower case; none that are alone with it.
 
-    by_stem: Mapping[bytes, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    by_name: Mapping[bytes, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    So a folder of photos that nothing belongs to takes no room, however many they are.
+    """
+
+    by_stem: Mapping[bytes, list[bytes]]
+    by_name: Mapping[bytes, list[bytes]]
 
 
 class Neighbours:
@@ -78,13 +81,15 @@ class Neighbours:
 
 
 def _listed(folder: bytes) -> _Listing:
-    listing = _Listing()
+    by_stem: dict[bytes, list[bytes]] = defaultdict(list)
+    by_name: dict[bytes, list[bytes]] = defaultdict(list)
     for name in os.listdir(folder):
-        listing.by_stem[_stem(name)].append(name)
+        by_stem[_stem(name)].append(name)
         if suffix_of(name) in _SIDECARS:
             for whole in _pictures_before(name):
-                listing.by_name[whole].append(name)
-    return listing
+                by_name[whole].append(name)
+    several = {stem: names for stem, names in by_stem.items() if len(names) > 1}
+    return _Listing(several, dict(by_name))
 
 
 def _pictures_before(name: bytes) -> Iterator[bytes]:

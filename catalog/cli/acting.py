@@ -64,7 +64,7 @@ def exit_code(receipt: Receipt) -> ExitCode:
 
 def _show(planned: ActionPlan, acting: Acting) -> None:
     if acting.as_json:
-        structured.write_json(done.plan(planned), look.for_programs(sys.stdout))
+        done.write_plan(planned, look.for_programs(sys.stdout))
         return
     stream = look.for_people(sys.stdout)
     doing.write_plan(planned, stream)

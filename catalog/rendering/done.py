@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TextIO
 
 from catalog.escaping import json_path
 from catalog.model import Action, ActionPlan, Planned, PlannedGroup, Receipt, Refusal, Removal
 from catalog.rendering.doing import spared_words
-from catalog.rendering.structured import FORMAT, Object, moment
+from catalog.rendering.structured import FORMAT, Object, encoded, moment, write_array
 
 
-def plan(answer: ActionPlan) -> Object:
-    """What an action would do: ``dupes --trash --json`` without ``--apply``."""
-    folder = answer.order.folder
-    return {
+def write_plan(answer: ActionPlan, stream: TextIO) -> None:
+    """What an action would do: ``dupes --trash --json`` without ``--apply``, a group a line."""
+    deed, folder = answer.order.deed.value, answer.order.folder
+    head = {
         "format": FORMAT,
-        "action": answer.order.deed.value,
+        "action": deed,
         **({} if folder is None else json_path(folder, "into")),
         "applied": False,
-        "groups": [_group(group, answer.order.deed.value) for group in answer.groups],
+    }
+    tail = {
         "photos": answer.copies,
         "companions": answer.companions,
         "bytes": answer.bytes_won,
         "refused": answer.refused,
         "offline": [{**json_path(path), "why": why} for path, why in answer.offline],
     }
+    stream.write(encoded(head).removesuffix("}") + ', "groups": ')
+    write_array((_group(group, deed) for group in answer.groups), stream)
+    stream.write(", " + encoded(tail).removeprefix("{") + "\n")
 
 
 def receipt(answer: Receipt, planned: ActionPlan | None = None) -> Object:

@@ -97,14 +97,14 @@ def write_duplicates(answer: Duplicates, stream: TextIO) -> None:
     """
     head = encoded({"format": FORMAT, **_horizon(answer), "search": _search(answer.stages)})
     stream.write(head.removesuffix("}") + ', "groups": ')
-    _write_array(map(_group, answer.groups), stream)
+    write_array(map(_group, answer.groups), stream)
     stream.write(f', "photos": {answer.photos}, "reclaimable": {answer.reclaimable}')
     if answer.pairs is not None:
         flat: dict[bytes, None] = {}
         stream.write(', "pairs": ')
-        _write_array(map(_pair, _noting_flat(answer.pairs, flat)), stream)
+        write_array(map(_pair, _noting_flat(answer.pairs, flat)), stream)
         stream.write(', "flat": ')
-        _write_array(map(_path_item, flat), stream)
+        write_array(map(_path_item, flat), stream)
     stream.write("}\n")
 
 
@@ -124,7 +124,8 @@ def _json_escape(found: re.Match[str]) -> str:
     return json.dumps(chr(code))[1:-1] if code != 0x7F else "\\u007f"
 
 
-def _write_array(items: Iterable[Any], stream: TextIO) -> None:
+def write_array(items: Iterable[Any], stream: TextIO) -> None:
+    """An array, an item a line, in the memory of one of them."""
     begin, empty = "[\n", True
     for item in items:
         stream.write(begin + encoded(item))

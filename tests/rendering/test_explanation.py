@@ -493,7 +493,7 @@ def test_json_has_the_fields_of_the_interface():
     assert list(whole) == [
         *("format", "first", "second", "identical", "same_file", "distances", "matched", "kind"),
         *("hash", "radius", "no_verify", "decided_by", "explanation", "would_change", "notes"),
-        *("grade", "turned", "alignment", "comparison", "not_compared"),
+        *("grade", "turned", "alignment", "comparison", "not_compared", "kept_both"),
     ]
     assert whole["second"] == {
         "path": "/b",
