@@ -6,6 +6,7 @@ done with the rest of a group, of two pictures that are both to be kept both are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -24,12 +25,14 @@ _MOST_CONTENTS: Final = 2**31  # ids are below: two make one key
 class Apart:
     """Contents that are apart: ``keys`` (int64, rising) of pairs, ``involved`` (int64) all of them.
 
-    ``alone`` are contents of which as many files are wanted as there are, or more.
+    ``alone`` are contents of which as many files are wanted as there are, or more; ``spare`` says
+    how many more than are wanted there are of others, and these are among the involved.
     """
 
     keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     involved: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     alone: frozenset[int] = frozenset()
+    spare: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, database: Database) -> Self:
@@ -44,9 +47,11 @@ class Apart:
             else:
                 pairs.append((first, second))
         ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-        alone = _alone(database, wanted)
-        involved = np.union1d(ends.ravel(), np.array(sorted(alone), dtype=np.int64))
-        return cls(np.sort(_keys(ends[:, 0], ends[:, 1])), involved, alone)
+        spare = _spare(database, wanted)
+        alone = frozenset(content for content, more in spare.items() if more <= 0)
+        involved = np.union1d(ends.ravel(), np.array(sorted(spare), dtype=np.int64))
+        rest = {content: more for content, more in spare.items() if more > 0}
+        return cls(np.sort(_keys(ends[:, 0], ends[:, 1])), involved, alone, rest)
 
     def __bool__(self) -> bool:
         return bool(len(self.involved))
@@ -61,7 +66,8 @@ class Apart:
     def split(self, files: Holders, centre: NDArray[np.int64]) -> NDArray[np.int64]:
         """The ``centre`` of each file, its own where it may not be in one group with a better one.
 
-        ``files`` are in order of rank.
+        ``files`` are in order of rank. Of a content whose files are wanted beside each other, no
+        more stay in a group than may go, and one.
         """
         asked = np.isin(files.content, self.involved)
         if not asked.any():
@@ -70,16 +76,33 @@ class Apart:
         next_one = int(centre.max()) + 1
         for group in np.unique(centre[asked]).tolist():
             members = np.flatnonzero(centre == group)
+            wanted = self._wanted(files, members)
             together: list[int] = []
             for place, content in zip(
                 members.tolist(), files.content[members].tolist(), strict=True
             ):
-                if self._clashes(content, together):
+                if place in wanted or self._clashes(content, together):
                     centre[place] = next_one
                     next_one += 1
                 elif content not in together:
                     together.append(content)
         return centre
+
+    def _wanted(self, files: Holders, members: NDArray[np.int64]) -> set[int]:
+        """Which of a group's files are not to go, though others of their content may."""
+        places: dict[int, dict[tuple[int, int], list[int]]] = {}  # of each file, by content
+        own = _own(files)
+        for place in members.tolist():
+            content = int(files.content[place])
+            if content in self.spare:
+                file = int(files.filesystem[place]), int(own[place])
+                places.setdefault(content, {}).setdefault(file, []).append(place)
+        return {
+            place
+            for content, of_file in places.items()
+            for names in list(of_file.values())[1 : -self.spare[content]]
+            for place in names
+        }
 
     def _clashes(self, content: int, together: list[int]) -> bool:
         ends = np.array(together, dtype=np.int64)
@@ -100,14 +123,18 @@ def _keys(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int
     return keys
 
 
-def _alone(database: Database, wanted: dict[int, int]) -> frozenset[int]:
-    """The contents that no more files hold than are wanted; names of one file count once."""
+def _spare(database: Database, wanted: dict[int, int]) -> dict[int, int]:
+    """How many more files hold each content than are wanted; names of one file count once."""
     if not wanted:
-        return frozenset()
+        return {}
     files = holders.of_contents(database, np.array(sorted(wanted), dtype=np.int64))
-    own = np.where(files.inode == 0, -files.photo, files.inode)
-    held = np.unique(np.stack([files.content, files.filesystem, own]), axis=1)[0]
+    held = np.unique(np.stack([files.content, files.filesystem, _own(files)]), axis=1)[0]
     counts = dict(
         zip(*(part.tolist() for part in np.unique(held, return_counts=True)), strict=True)
     )
-    return frozenset(content for content, most in wanted.items() if counts.get(content, 0) <= most)
+    return {content: counts.get(content, 0) - most for content, most in wanted.items()}
+
+
+def _own(files: Holders) -> NDArray[np.int64]:
+    """What names of one file of one file system have in common, and no others."""
+    return np.where(files.inode == 0, -files.photo, files.inode)
