@@ -140,8 +140,8 @@ class _Undoing:
         folders = {os.path.dirname(path) for each in back for path in (each.path, each.place)}
         with contextlib.suppress(OSError):  # not lost: it is at home or where it was put
             sync_folders(sorted(folder for folder in folders if os.path.isdir(folder)))
+        self.done += back  # also where that cannot be written down
         self.decisions.settle([removal.id for removal in back], State.UNDONE)
-        self.done += back
 
 
 def _moved_back(deed: Deed, removal: Removal) -> None:

@@ -475,7 +475,7 @@ def test_a_journal_that_cannot_be_written_loses_nothing_and_it_is_undone_later(
     with monkeypatch.context() as patch:
         patch.setattr(Decisions, "settle", full)
         stopped = album.undo()
-    assert (stopped.stopped, stopped.done) == ("no room left on the disk of the journal", 0)
+    assert (stopped.stopped, stopped.done) == ("no room left on the disk of the journal", 2)
     undone = album.undo()
     assert (undone.done, undone.refused) == (5, ())
     assert album.tree() == before
