@@ -93,3 +93,5 @@ def _tell(receipt: Receipt, planned: ActionPlan, acting: Acting) -> None:
         doing.write_sums(planned, look.for_people(sys.stdout))
     elif not acting.quiet or receipt.refused or receipt.stopped:
         doing.write_receipt(receipt, look.for_people(sys.stdout))
+        if acting.yes and planned.refused:  # the plan was not shown
+            doing.write_left(planned, look.for_people(sys.stdout))

@@ -21,7 +21,7 @@ from catalog.model import (
 )
 from catalog.rendering import human
 from catalog.rendering.look import Look, look_of
-from catalog.rendering.text import KEEP, remarks_on, write_photo
+from catalog.rendering.text import KEEP, relation_of, remarks_on, write_photo
 
 _LEFT: Final = "left alone"
 _VERBS: Final = {  # in the line of a file
@@ -126,6 +126,14 @@ def write_receipt(receipt: Receipt, stream: TextIO, look: Look | None = None) ->
         stream.write(f"'imgcat undo {receipt.action}' {_BACK.get(receipt.deed, _PUTS_BACK)}.\n")
 
 
+def write_left(plan: ActionPlan, stream: TextIO, look: Look | None = None) -> None:
+    """That the plan had left alone what one would have expected to go."""
+    look = look or look_of(stream)
+    left = human.counted(plan.refused, "copy", "copies")
+    line = f"{left} left alone: the same without --apply and --yes says why"
+    stream.write(look.warning(line) + "\n")
+
+
 def write_undone(receipt: Receipt, stream: TextIO, look: Look | None = None) -> None:
     """What was put back, and what not."""
     look = look or look_of(stream)
@@ -148,13 +156,10 @@ def write_history(actions: Sequence[Action], stream: TextIO, look: Look | None =
         return
     width = max(len(str(action.id)) for action in actions)
     for action in actions:
-        what = "picture" if action.deed is Deed.KEEP_BOTH else "file"
-        size = "" if action.deed is Deed.KEEP_BOTH else f" ({human.size(action.size)})"
         into = "" if action.folder is None else f" into {printable(action.folder)}"
-        done = f"{human.counted(action.files, what)}{size} {_DONE[action.deed]}{into}"
         stream.write(
-            f"{action.id:>{width}}  {look.dim(human.minute(action.begun_ns))}  {done}"
-            f"{look.dim(_standing(action))}\n"
+            f"{action.id:>{width}}  {look.dim(human.minute(action.begun_ns))}  {_what(action)} "
+            f"{_DONE[action.deed]}{into}{look.dim(_standing(action))}\n"
         )
 
 
@@ -192,9 +197,10 @@ def _write_group(
     write_photo(KEEP, group.keep, [], stream, look)
     for copy in group.copies:
         if copy.goes:
-            write_photo(
-                _VERBS[plan.order.deed], copy.match.photo, remarks_on(copy.match), stream, look
-            )
+            remarks = remarks_on(copy.match)
+            if not identical:
+                remarks.insert(0, relation_of(copy.match))
+            write_photo(_VERBS[plan.order.deed], copy.match.photo, remarks, stream, look)
         else:
             write_photo(_LEFT, copy.match.photo, [spared_words(copy)], stream, look)
         for each in copy.companions:
@@ -210,6 +216,8 @@ def _write_refusals(receipt: Receipt, stream: TextIO, look: Look) -> None:
     more = len(receipt.refused) - _MOST_REFUSALS
     if more > 0:
         stream.write(look.warning(f"... and {more:,} more; --json names them all") + "\n")
+    if receipt.interrupted:
+        stream.write(look.bad("Interrupted: the rest is as it was.") + "\n")
     if receipt.stopped:
         stream.write(look.bad(f"It ended early: {harmless(receipt.stopped)}") + "\n")
 
@@ -219,6 +227,13 @@ def _won(deed: Deed, count: int, word: str) -> str:
         return ""
     once = " once the trash is emptied" if deed is Deed.TRASH else ""
     return f"{human.size(count)} {word}{once}"
+
+
+def _what(action: Action) -> str:
+    """What an action was about; how many pictures were kept is not known once that is undone."""
+    if action.deed is Deed.KEEP_BOTH:
+        return human.counted(action.files, "picture") if action.files else "pictures"
+    return f"{human.counted(action.files, 'file')} ({human.size(action.size)})"
 
 
 def _standing(action: Action) -> str:

@@ -83,7 +83,7 @@ def write_likeness(
     stream.write(look.bold(f"{human.counted(len(answer.matches), 'match', 'matches')} for {query}"))
     stream.write("\n\n")
     for match in answer.matches:
-        write_photo(_relation(match), match.photo, remarks_on(match), stream, look)
+        write_photo(relation_of(match), match.photo, remarks_on(match), stream, look)
     stream.write("\n")
     if remarks:
         _write_horizon(answer, stream, look)
@@ -133,7 +133,7 @@ def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
     stream.write(f"{look.bold(f'Group {number:,}: ' + ', '.join(heading))} {kept}\n")
     write_photo(KEEP, group.keep, _own_remarks(group.keep), stream, look)
     for match in group.matches:
-        write_photo(_relation(match), match.photo, remarks_on(match), stream, look)
+        write_photo(relation_of(match), match.photo, remarks_on(match), stream, look)
     stream.write("\n")
 
 
@@ -165,7 +165,7 @@ def _date(photo: Photo) -> str:
     return printable(photo.taken_at[:16].replace("T", " "))
 
 
-def _relation(match: Match) -> str:
+def relation_of(match: Match) -> str:
     """What a photo is to the one it was compared with, in at most 13 columns."""
     if match.kind is Kind.HASH:
         return _bits(match.distance)
