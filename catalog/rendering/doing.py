@@ -75,7 +75,7 @@ _MOST_REFUSALS: Final = 50  # told one by one
 def spared_words(copy: Planned) -> str:
     """Why a copy is left alone."""
     assert copy.spared is not None
-    return _SPARED[copy.spared].format(printable(os.path.basename(copy.detail)))
+    return _SPARED[copy.spared].replace("{}", printable(os.path.basename(copy.detail)))
 
 
 def write_plan(plan: ActionPlan, stream: TextIO, look: Look | None = None) -> None:

@@ -26,7 +26,7 @@ from catalog.model import (
     Summary,
     Verification,
 )
-from catalog.rendering import explained, reports, states, structured, table, text
+from catalog.rendering import doing, done, explained, reports, states, structured, table, text
 from catalog.rendering.look import Look
 
 
@@ -76,8 +76,16 @@ def test_a_name_cannot_add_lines(photo):
 
 
 # What comes from the disk, and what makes it safe.
-FROM_DISK = {"path", "query", "catalog", "detail", "why_offline", "taken_at", "camera", "format"}
-SAFE = {text: {"printable"}, reports: {"printable"}, table: {"printable", "_path_cells"}}
+FROM_DISK = {
+    *("path", "query", "catalog", "detail", "why_offline", "taken_at", "camera", "format"),
+    *("place", "keeper", "folder", "why", "stopped"),
+}
+SAFE = {
+    text: {"printable"},
+    reports: {"printable"},
+    table: {"printable", "_path_cells"},
+    doing: {"printable", "harmless"},
+}
 
 
 @pytest.mark.parametrize("module", SAFE, ids=lambda module: module.__name__)
@@ -108,7 +116,7 @@ def safe_parts(node: ast.AST, safe: set[str]) -> list[ast.AST]:
 
 @pytest.mark.parametrize(
     "module",
-    [text, reports, table, structured, explained, states],
+    [text, reports, table, structured, explained, states, doing, done],
     ids=lambda m: m.__name__,
 )
 def test_only_escaping_turns_bytes_into_text(module: ModuleType):
