@@ -179,6 +179,33 @@ class Imgcat:
             process.wait(PATIENCE)
         return Done(process.returncode, said, b"")
 
+    def answering(self, *arguments: Name, answers: Iterable[str]) -> Done:
+        """Run by somebody at a terminal who gives these answers; ``out`` is all that they see.
+
+        "^C" and "^D" are the keys.
+        """
+        keys = {"^C": b"\x03", "^D": b"\x04"}
+        waiting = [keys.get(answer, answer.encode() + b"\n") for answer in answers]
+        child, master = pty.fork()
+        if child == 0:
+            os.execve(self.command(*arguments)[0], self.command(*arguments), self.env)
+        said, seen = b"", 0
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if not select.select([master], [], [], 0.05)[0]:
+                continue
+            try:
+                said += os.read(master, 65536)
+            except OSError:  # it has ended
+                break
+            if b"[y/N] " in said[seen:] and waiting:
+                seen = len(said)
+                os.write(master, waiting.pop(0))
+        else:
+            os.kill(child, signal.SIGKILL)
+        os.close(master)
+        return Done(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said, b"")
+
     def processes(self) -> list[int]:
         """Every living process that was started by this imgcat, directly or not."""
         wanted = f"IMGCAT_TEST={self.mark}".encode()

@@ -10,13 +10,24 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from albums import Album
 from commandline import Imgcat, picture, pictures
+
+from tests.support import compared_here, reader
+
+__all__ = ["compared_here", "reader"]
 
 
 @pytest.fixture
 def imgcat(tmp_path: Path) -> Imgcat:
     """A catalog that is not there yet."""
     return Imgcat(bytes(tmp_path / "data" / "catalog.db"), tmp_path)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compared_here: object) -> Album:
+    """An album without photos; what is asked of it in this process starts no others."""
+    return Album(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")
