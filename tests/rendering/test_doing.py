@@ -36,6 +36,13 @@ BEGUN = 1_625_400_000_123_456_789  # 2021-07-04 12:00, UTC
 ACTIONS = [deed for deed in Deed if deed is not Deed.KEEP_BOTH]
 
 
+def plan_as_json(plan: ActionPlan) -> Any:
+    """What is written, read again."""
+    out = io.StringIO()
+    done.write_plan(plan, out)
+    return json.loads(out.getvalue())
+
+
 def shown(write: Callable[..., None], *answer: Any, look: Look | None = None) -> str:
     out = io.StringIO()
     write(*answer, out, look or Look())
@@ -148,7 +155,7 @@ def test_each_reason_to_leave_a_copy_alone_has_its_words(photo, spared: Spared) 
 
 
 def test_the_json_of_a_plan_has_every_file(photo) -> None:
-    answer = done.plan(plan_of(photo, Deed.MOVE, folder=b"/aw\xffay"))
+    answer = plan_as_json(plan_of(photo, Deed.MOVE, folder=b"/aw\xffay"))
     assert list(answer)[:4] == ["format", "action", "into", "into_b64"]
     assert (answer["applied"], answer["photos"], answer["companions"]) == (False, 2, 2)
     assert (answer["bytes"], answer["refused"]) == (4_000_000, 0), "protected ones are no surprise"
@@ -375,7 +382,7 @@ def everything_said(name: bytes, photo: Callable[..., Photo]) -> dict[str, str]:
         for look in (Look(), Look(width=60))
     }
     objects = (
-        done.plan(plan),
+        plan_as_json(plan),
         done.receipt(receipt, plan),
         done.history([action], [removal(name, place=name, keeper=name)]),
     )
