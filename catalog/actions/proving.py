@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from catalog.actions.moving import Identity, being_written, identity_of
+from catalog.actions.moving import Identity, being_written
 from catalog.imaging.reading import OPEN_FLAGS, hasher
 from catalog.model import Stamp
 
@@ -60,8 +60,17 @@ class Held:
         return Identity.of(now) == self.identity and now.st_ctime_ns == self.status.st_ctime_ns
 
     def in_place(self, *, but_linked: bool = False) -> bool:
-        """Whether its path still leads to it, unchanged."""
-        return self.unchanged(but_renamed=but_linked) and identity_of(self.path) == self.identity
+        """Whether its path still leads to it, unchanged.
+
+        It is opened once more for that: what NFS, SMB and FUSE remember of a file they tell for
+        seconds after another mount has moved it, and only opening asks for the file itself.
+        """
+        try:
+            anew = Held.open(self.path, "it")
+        except Unproved:
+            return False
+        anew.close()
+        return self.unchanged(but_renamed=but_linked) and anew.identity == self.identity
 
     def renamed(self) -> None:
         """Another of its names was given away, which changed its ctime and nothing else."""

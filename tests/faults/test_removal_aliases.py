@@ -19,6 +19,7 @@ from catalog.cli.acting import exit_code
 from catalog.errors import ExitCode
 from catalog.model import ActionPlan, Deed, Kind, Match, Planned, PlannedGroup, Receipt
 from catalog.queries.criteria import criteria_of
+from tests.faults.caching import remembering
 from tests.faults.removing import (
     Album,
     album,
@@ -204,6 +205,34 @@ def test_r3_a_file_that_an_overlay_gives_another_number_is_not_lost(
         pytest.skip(done)
     assert done == 0
     assert set(found_below(upper)) == {below}
+
+
+@needs_root
+@pytest.mark.parametrize("deed", DEEDS)
+def test_r3_a_mount_that_still_remembers_a_file_which_was_moved_costs_no_photo(
+    place: Album, deed: Deed
+) -> None:
+    """What it tells of the kept file is a minute old, and so says nothing."""
+    again = place.place / "again"
+    again.mkdir()
+    copy = place.put(os.fsencode(place.home / "a.jpg"), b"of one file")
+
+    def act() -> int | str:
+        with contextlib.ExitStack() as mounted:
+            try:
+                ends = os.fsencode(place.home), os.fsencode(again)
+                mounted.enter_context(remembering(*ends))
+            except OSError as error:
+                return f"FUSE cannot be had here: {error}"
+            done = unplanned(place, deed, os.path.join(ends[1], b"a.jpg"), copy).done
+        recover(place.catalog)
+        return done
+
+    done = in_child(act, own_mounts=True)
+    if isinstance(done, str):
+        pytest.skip(done)
+    assert done == 0
+    assert set(found_below(place.home)) == {copy}
 
 
 @needs_root
