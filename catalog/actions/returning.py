@@ -123,9 +123,9 @@ def _not_there(deed: Deed, removal: Removal, home: Identity | None) -> State:
     """Nothing of ours is where it was to be put, nor the very file at home."""
     if home is not None:
         return _returned(deed, removal)
-    if not _can_see(removal):
-        return removal.state
-    return State.DONE if removal.state is State.ASIDE else State.GONE
+    if removal.state is State.ASIDE and _can_see(removal):
+        return State.DONE
+    return _gone(removal)
 
 
 def _unlinked(removal: Removal, home: Identity | None, there: Identity | None) -> State:
@@ -135,7 +135,7 @@ def _unlinked(removal: Removal, home: Identity | None, there: Identity | None) -
     """
     if there is None:
         if home is None:
-            return State.GONE if _can_see(removal) else removal.state
+            return _gone(removal)
         if _is_copy(removal, home):
             return State.RETURNED  # also by who could not write it down
         return State.DONE if removal.state is State.ASIDE else State.RETURNED
@@ -174,6 +174,19 @@ def _has_its_bytes(removal: Removal, path: bytes) -> bool:
             held.close()
     except Unproved:
         return False
+
+
+def _gone(removal: Removal) -> State:
+    """Of a file that is neither at home nor in its place, if that is for sure.
+
+    A folder of both that holds nothing at all may be what a drive is else mounted on.
+    """
+    folder = os.path.dirname(removal.path)
+    if not _can_see(removal):
+        return removal.state
+    if os.path.dirname(removal.place) == folder and not os.listdir(folder):
+        return removal.state
+    return State.GONE
 
 
 def _can_see(removal: Removal) -> bool:

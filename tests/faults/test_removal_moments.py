@@ -576,7 +576,8 @@ def test_r7_recovering_a_link_leaves_alone_what_another_action_has_put_aside_bes
 
 def killed_around_the_move(album: Album, deed: Deed, *, moved: bool) -> bytes:
     """Have a process die right before or right after its first move; returns the place."""
-    real = ways.rename_exclusive
+    name = "exchange" if deed is Deed.HARDLINK else "rename_exclusive"
+    real = getattr(ways, name)
 
     def dying(source: bytes, target: bytes) -> None:
         if moved:
@@ -584,7 +585,7 @@ def killed_around_the_move(album: Album, deed: Deed, *, moved: bool) -> bytes:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ways, "rename_exclusive", dying)
+        patch.setattr(ways, name, dying)
         child = Child(lambda: album.act(deed))
         child.go()
         assert child.ended().killed
@@ -621,6 +622,24 @@ def test_r9_what_is_on_a_drive_that_was_unplugged_is_not_gone(
     assert states(album) == [State.INTENDED]
     for top in tops:
         aside.with_name(f"unplugged {top.name}").rename(top)
+    album.recovers(deed)
+
+
+@pytest.mark.parametrize("deed", [Deed.DELETE, Deed.HARDLINK])
+def test_r9_what_lies_at_the_top_of_a_drive_is_not_gone_where_its_mount_point_is_empty(
+    album_of_one: Album, deed: Deed
+) -> None:
+    album = album_of_one
+    top = album.home / "b"
+    killed_around_the_move(album, deed, moved=True)
+    if deed is Deed.HARDLINK:  # by another hand: what lies aside is the only name of the copy
+        os.unlink(album.b(1))
+    top.rename(album.place / "unplugged")
+    top.mkdir()
+    assert recover(album.catalog).left
+    assert states(album) == [State.INTENDED]
+    top.rmdir()
+    (album.place / "unplugged").rename(top)
     album.recovers(deed)
 
 
