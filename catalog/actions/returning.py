@@ -144,12 +144,12 @@ def _unlinked(removal: Removal, home: Identity | None, there: Identity | None) -
         return State.RETURNED
     if home is not None and not _is_copy(removal, home):
         took_it = _is_kept(removal, home) and not _is_kept(removal, there)
-        if took_it or (_is_copy(removal, there) and _has_its_bytes(removal, removal.path)):
+        if took_it or (_is_copy(removal, there) and has_its_bytes(removal, removal.path)):
             exchange(removal.place, removal.path)
             home, there = there, home
     at_home = home is not None and _is_copy(removal, home)
     # Aside may be the link, which is one name too many; the last name of a file it must not be.
-    if _is_kept(removal, there) or (at_home and _has_its_bytes(removal, removal.place)):
+    if _is_kept(removal, there) or (at_home and has_its_bytes(removal, removal.place)):
         os.unlink(removal.place)
         return State.RETURNED
     return State.RETURNED if at_home else removal.state
@@ -165,7 +165,8 @@ def _is_kept(removal: Removal, found: Identity) -> bool:
     return kept is not None and (found.device, found.inode) == (kept.device, kept.inode)
 
 
-def _has_its_bytes(removal: Removal, path: bytes) -> bool:
+def has_its_bytes(removal: Removal, path: bytes) -> bool:
+    """Whether what is at ``path`` holds the bytes that were compared."""
     try:
         held = Held.open(path, "it")
         try:

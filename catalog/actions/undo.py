@@ -23,7 +23,7 @@ from catalog.actions.moving import (
     sync_folders,
 )
 from catalog.actions.proving import Held, Unproved, digest_of
-from catalog.actions.returning import bring_home, is_file_of
+from catalog.actions.returning import bring_home, has_its_bytes, is_file_of
 from catalog.errors import CatalogError, UsageError
 from catalog.escaping import printable
 from catalog.model import Action, Deed, Receipt, Refusal, Removal, State, signed64
@@ -146,15 +146,16 @@ class _Undoing:
 
 def _moved_back(deed: Deed, removal: Removal) -> None:
     home, there = identity_of(removal.path), identity_of(removal.place)
-    if there is None and home is not None and is_file_of(home, removal):
+    if there is None and _is_it(home, removal.path, removal):
         if deed is Deed.TRASH:
             trash.unrecord(removal.place, removal.path)
+        _as_it_was(removal)
         return  # by an undo that was cut off, or by hand
     if there is None and removal.place == removal.path:
         raise Unproved("the system keeps its trash to itself: put it back from there")
     if there is None:
         raise Unproved("it is not where it was put any more: restored or removed by another hand?")
-    if not is_file_of(there, removal):
+    if not _is_it(there, removal.place, removal):
         raise Unproved("what is where it was put is another file now, or was changed")
     if home is not None:
         raise Unproved("something else has its name now: move that away first")
@@ -162,6 +163,13 @@ def _moved_back(deed: Deed, removal: Removal) -> None:
     if deed is Deed.TRASH:
         trash.unrecord(removal.place, removal.path)
     _as_it_was(removal)
+
+
+def _is_it(found: Identity | None, path: bytes, removal: Removal) -> bool:
+    """Whether this is the file. Its number changes on FAT, and on others when they are copied."""
+    if found is None:
+        return False
+    return is_file_of(found, removal) or has_its_bytes(removal, path)
 
 
 def _as_it_was(removal: Removal) -> None:

@@ -266,6 +266,24 @@ def test_what_the_desktop_restored_counts_as_put_back(
 
 
 @pytest.mark.parametrize("deed", MOVING)
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_file_whose_number_changed_is_told_by_its_bytes(
+    album: Album, pair: Callable[[], Group], deed: Deed, restored: bool
+) -> None:
+    """As on a camera card that was taken out and put in again."""
+    group = pair()
+    before = album.tree()
+    album.do(deed, group)
+    place = os.path.join(album.trash if deed is Deed.TRASH else album.moved, b"a.jpg")
+    album.put(b"new", b"photo", mode=0o644, mtime_ns=1)
+    if restored:
+        os.unlink(place)
+    os.rename(album.path(b"new"), album.path("copies/a.jpg") if restored else place)
+    assert album.undo().done == 1
+    assert album.tree() == before
+
+
+@pytest.mark.parametrize("deed", MOVING)
 @pytest.mark.parametrize("how", ["edited", "replaced"])
 def test_what_was_changed_where_it_was_put_stays_there(
     album: Album, pair: Callable[[], Group], deed: Deed, how: str
