@@ -22,6 +22,7 @@ from catalog.actions.moving import (
     rename_exclusive,
     sync_folders,
 )
+from catalog.actions.protected import upwards
 from catalog.actions.proving import Held, Unproved, digest_of
 from catalog.actions.returning import bring_home, has_its_bytes, is_file_of
 from catalog.errors import CatalogError, UsageError
@@ -118,10 +119,8 @@ class _Undoing:
         )
 
     def _tried(self, removal: Removal) -> bool:
-        folder = os.path.dirname(removal.path)
         try:
-            self.touched |= {folder, os.path.dirname(removal.place)}
-            os.makedirs(folder, exist_ok=True)
+            self.touched |= {os.path.dirname(path) for path in (removal.path, removal.place)}
             if self.deed is Deed.DELETE:
                 _copied_back(removal)
             elif self.deed is Deed.HARDLINK:
@@ -159,6 +158,7 @@ def _moved_back(deed: Deed, removal: Removal) -> None:
         raise Unproved("what is where it was put is another file now, or was changed")
     if home is not None:
         raise Unproved("something else has its name now: move that away first")
+    os.makedirs(os.path.dirname(removal.path), exist_ok=True)
     rename_exclusive(removal.place, removal.path)
     if deed is Deed.TRASH:
         trash.unrecord(removal.place, removal.path)
@@ -187,10 +187,19 @@ def _copied_back(removal: Removal) -> None:
         with _held(removal.path, "what has its name now", removal.digest):
             return  # by an undo that was cut off
     with _held(removal.keeper, "the kept one", removal.digest) as keeper:
+        _make_folder(os.path.dirname(removal.path))
         _copy(keeper, removal.path, removal)
         if not keeper.unchanged():
             os.unlink(removal.path)  # half of it may be what it was, and half what it is now
             raise Unproved("the kept one changed while it was copied")
+
+
+def _make_folder(folder: bytes) -> None:
+    """Where it went meanwhile, and not where its drive did: a copy would lie below its place."""
+    there = next(above for above in upwards(folder) if os.path.isdir(above))
+    if there != folder and not os.listdir(there):
+        raise Unproved(f"{printable(there)} is empty: is a drive not there? Else make its folder")
+    os.makedirs(folder, exist_ok=True)
 
 
 def _parted(removal: Removal) -> None:

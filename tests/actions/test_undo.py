@@ -116,6 +116,24 @@ def test_a_folder_that_went_meanwhile_is_made_again(
 
 
 @pytest.mark.parametrize("deed", DEEDS)
+def test_nothing_is_made_where_a_drive_was_mounted(album: Album, deed: Deed) -> None:
+    drive = album.path("drive")
+    album.put_all(b"photo", "drive/DCIM/a.jpg", "kept/a.jpg")
+    album.do(deed, album.group("kept/a.jpg", "drive/DCIM/a.jpg"))
+    for folder in (drive, album.trash, album.moved):
+        if os.path.isdir(folder):
+            os.rename(folder, folder + b" away")
+    os.mkdir(drive)
+    refused(album.undo())
+    assert os.listdir(drive) == []
+    for folder in (drive, album.trash, album.moved):
+        if os.path.isdir(folder + b" away"):
+            os.rename(folder + b" away", folder)
+    assert album.undo().done == 1
+    assert album.read("drive/DCIM/a.jpg") == b"photo"
+
+
+@pytest.mark.parametrize("deed", DEEDS)
 def test_the_kept_file_is_never_touched(
     album: Album, pair: Callable[[], Group], deed: Deed
 ) -> None:
