@@ -13,6 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
@@ -26,6 +27,7 @@ from catalog.errors import CatalogError
 from catalog.escaping import printable
 from catalog.model import (
     ActionPlan,
+    Deed,
     Kind,
     Receipt,
     Refusal,
@@ -211,8 +213,11 @@ class _Performance:
     def _take(self, piece: Piece) -> None:
         for path in (piece.removal.path, piece.removal.place):
             self._touched.add(os.path.dirname(path))
-        with self._batch.moving(piece):
+        with self._moving(piece):
             self._way.take(piece.proof, piece.removal.place)
+
+    def _moving(self, piece: Piece) -> AbstractContextManager[None]:
+        return self._batch.moving(piece, linking=self._deed is Deed.HARDLINK)
 
     def _put_elsewhere(self, piece: Piece) -> None:
         put_home(self._deed, piece.removal)
@@ -249,7 +254,7 @@ class _Performance:
         """Bring a unit home, what went last first."""
         for piece in reversed(pieces):
             try:
-                with self._batch.moving(piece):
+                with self._moving(piece):
                     state = put_home(self._deed, piece.removal)
             except OSError as error:  # tried again by the next command
                 why += f"; it could not be put back: {error.strerror}"

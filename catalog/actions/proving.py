@@ -48,6 +48,11 @@ class Held:
         return held
 
     @property
+    def file(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self.status.st_dev, self.status.st_ino
+
+    @property
     def identity(self) -> Identity:
         """What is left of a status when a file is renamed."""
         return Identity.of(self.status)
@@ -59,7 +64,7 @@ class Held:
             return Identity.of(now) == self.identity
         return Identity.of(now) == self.identity and now.st_ctime_ns == self.status.st_ctime_ns
 
-    def in_place(self, *, but_linked: bool = False) -> bool:
+    def in_place(self) -> bool:
         """Whether its path still leads to it, unchanged.
 
         It is opened once more for that: what NFS, SMB and FUSE remember of a file they tell for
@@ -70,10 +75,10 @@ class Held:
         except Unproved:
             return False
         anew.close()
-        return self.unchanged(but_renamed=but_linked) and anew.identity == self.identity
+        return self.unchanged() and anew.identity == self.identity
 
     def renamed(self) -> None:
-        """Another of its names was given away, which changed its ctime and nothing else."""
+        """One of its names was given away or is new, which changed its ctime and nothing else."""
         now = os.fstat(self.descriptor)
         if Identity.of(now) == self.identity:
             self.status = now
@@ -93,15 +98,14 @@ class Proof:
     keeper: Held | None  # None: it goes along with its photo, and has no equal
     digest: bytes
 
-    def check(self, *, moved: bool = False, linking: bool = False) -> None:
+    def check(self, *, moved: bool = False) -> None:
         """Raise Unproved unless the keeper is where it was, and both are what was compared.
 
-        ``moved`` says that the copy was renamed since, ``linking`` that links to the keeper may
-        have come.
+        ``moved`` says that the copy was renamed since.
         """
         if not self.copy.unchanged(but_renamed=moved):
             raise Unproved("it changed after it was compared")
-        if self.keeper is not None and not self.keeper.in_place(but_linked=linking):
+        if self.keeper is not None and not self.keeper.in_place():
             raise Unproved("the kept one changed or went after it was compared")
 
     def check_unwritten(self) -> None:

@@ -41,8 +41,7 @@ class Piece:
     @property
     def file(self) -> tuple[int, int]:
         """Device and inode, equal for all names of a file."""
-        status = self.proof.copy.status
-        return status.st_dev, status.st_ino
+        return self.proof.copy.file
 
 
 @dataclass(slots=True)
@@ -60,18 +59,21 @@ class Batch:
         yield from together.values()
 
     @contextlib.contextmanager
-    def moving(self, piece: Piece) -> Iterator[None]:
+    def moving(self, piece: Piece, *, linking: bool = False) -> Iterator[None]:
         """Renaming a file by one of its names changes the ctime that its other names are told by.
 
-        Of those that were unchanged until now it is noted; whoever wrote before is still seen.
+        So does ``linking`` to the kept one. Of those that were unchanged until now it is noted;
+        whoever wrote before is still seen.
         """
-        if piece.proof.copy.status.st_nlink < 2:
-            yield
-            return
+        proof = piece.proof
+        files = {piece.file} if proof.copy.status.st_nlink > 1 else set()
+        if linking and proof.keeper is not None:
+            files.add(proof.keeper.file)
         others = [
-            other.proof.copy
-            for other in self.pieces
-            if other is not piece and other.file == piece.file and other.proof.copy.unchanged()
+            held
+            for other in (self.pieces if files else ())
+            for held in (other.proof.copy, other.proof.keeper)
+            if other is not piece and held is not None and held.file in files and held.unchanged()
         ]
         try:
             yield

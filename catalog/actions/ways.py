@@ -166,11 +166,12 @@ class _AsLink:
     def take(self, proof: Proof, place: bytes, /) -> None:
         assert proof.keeper is not None
         _check_attributes(proof)
-        proof.check(linking=True)
+        proof.check()
         os.link(proof.keeper.path, place, follow_symlinks=False)
         if identity_of(place) != proof.keeper.identity:
             raise Unproved("the kept one changed or went after it was compared")
         exchange(place, proof.copy.path)
+        proof.keeper.renamed()
         self._check(proof, place)
 
     def finish(self, proof: Proof, place: bytes, /) -> None:
@@ -184,7 +185,7 @@ class _AsLink:
             raise Unproved("another file had taken its place")
         if identity_of(proof.copy.path) != proof.keeper.identity:
             raise Unproved("another file took its name")
-        proof.check(moved=True, linking=True)
+        proof.check(moved=True)
 
 
 class _AsClone:

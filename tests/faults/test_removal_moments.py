@@ -327,6 +327,18 @@ def test_r6_a_kept_photo_that_is_replaced_right_before_the_link_is_not_linked_to
     assert found_below(album.home)[album.b(1)] == album.before[album.b(1)]
 
 
+@pytest.mark.parametrize("at", ["the link", "the end"])
+def test_r6_a_kept_photo_that_is_written_to_is_no_copy_though_its_time_is_as_before(
+    album_of_one: Album, meanwhile: Meanwhile, at: str
+) -> None:
+    """By who sets the time of modification back, as programs do that write tags."""
+    album = album_of_one
+    step = (ways, "_check_attributes") if at == "the link" else (proving.Proof, "check_unwritten")
+    meanwhile.before(*step, lambda: flip(album.a(1)))
+    refused(album.act(Deed.HARDLINK), "the kept one changed or went")
+    assert found_below(album.home)[album.b(1)] == album.before[album.b(1)]
+
+
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="needs extended attributes")
 def test_r6_a_copy_with_attributes_of_its_own_is_no_link(album_of_one: Album) -> None:
     album = album_of_one
