@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from catalog.actions import trash
 from catalog.actions.moving import Identity, exchange, identity_of, rename_exclusive, sync_folders
 from catalog.actions.proving import Held, Unproved, digest_of
-from catalog.errors import Busy
+from catalog.errors import Busy, CatalogError
 from catalog.escaping import printable
 from catalog.model import Deed, Removal, State, signed64
 from catalog.store.decisions import Decisions, decisions_there
@@ -37,7 +37,8 @@ class Recovery:
 def recover(catalog: bytes) -> Recovery:
     """Finish what an action on this catalog left unfinished when its process died.
 
-    Does nothing while an action is going on. Raises what opening the decisions raises.
+    Does nothing while an action is going on. Who may not take files away, and so not bring them
+    home, is told so. Raises what opening the decisions raises.
     """
     decisions = decisions_there(catalog)
     if decisions is None:
@@ -45,9 +46,13 @@ def recover(catalog: bytes) -> Recovery:
     with decisions:
         if not decisions.unfinished():
             return Recovery()
-        with contextlib.suppress(Busy), decisions.locks.removing(patience=0):
-            return bring_home(decisions)
-    return Recovery()
+        try:
+            with decisions.locks.removing(patience=0):
+                return bring_home(decisions)
+        except Busy:
+            return Recovery()
+        except CatalogError as error:  # of another user's catalog one may ask all the same
+            return Recovery(left=[f"an action that was cut off cannot be put in order: {error}"])
 
 
 def bring_home(decisions: Decisions, action: int | None = None) -> Recovery:

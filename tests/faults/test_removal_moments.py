@@ -655,6 +655,19 @@ def test_r9_what_lies_at_the_top_of_a_drive_is_not_gone_where_its_mount_point_is
     album.recovers(deed)
 
 
+def test_r4_who_may_not_put_an_action_in_order_is_told_and_can_ask_all_the_same(
+    album_of_one: Album,
+) -> None:
+    album = album_of_one
+    killed_around_the_move(album, Deed.TRASH, moved=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", os.fsdecode(album.a(1)))  # no folder: no lock
+        (sentence,) = recover(album.catalog).left
+    assert "cannot be put in order" in sentence
+    assert states(album) == [State.INTENDED]
+    album.recovers(Deed.TRASH)
+
+
 def test_r5_what_another_program_threw_away_meanwhile_is_not_taken_for_ours(
     album_of_one: Album,
 ) -> None:
