@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-# Where systems and programs keep what a person threw away, or thumbnails they made themselves.
+# Where systems and programs keep what a person threw away, thumbnails they made themselves, or
+# what a disk held some time ago: a photo that is kept there goes when its snapshot expires.
 SYSTEM_FOLDERS: Final = frozenset(
     {
         b"$recycle.bin",
@@ -26,6 +27,12 @@ SYSTEM_FOLDERS: Final = frozenset(
         b"@eadir",
         b".thumbnails",
         b".imagepreview",
+        b".snapshots",
+        b".snapshot",
+        b"~snapshot",
+        b"#snapshot",
+        b"@recently-snapshot",
+        b".zfs",
     }
 )
 _TRASH_PREFIX: Final = b".trash-"  # .Trash-1000 at the top of each mount

@@ -48,6 +48,12 @@ def test_trash_and_thumbnails_never_count(name: str) -> None:
     assert not enters(name, hidden=True)
 
 
+@pytest.mark.parametrize("name", [".snapshots", "#snapshot", "~snapshot", ".zfs"])
+def test_what_a_disk_held_some_time_ago_is_kept_for_no_photo_of_today(name: str) -> None:
+    assert not enters(name)
+    assert not enters(name, hidden=True)
+
+
 def test_include_takes_whatever_suffix_and_exclude_wins() -> None:
     assert wants("a.mov", include=("*.mov",))
     assert not wants("a.jpg", include=("*.mov",))
