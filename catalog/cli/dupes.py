@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -39,6 +41,7 @@ from catalog.cli.ordering import (
     TrashOption,
     Wishes,
 )
+from catalog.escaping import printable
 from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
@@ -141,6 +144,7 @@ def dupes(
     if order is not None:
         listed = pairs or as_csv or print0 or kept_both
         criteria = wishes.criteria(criteria, listed=listed)
+        _tell_of_missing(order.protected)
     from catalog.queries.duplicates import duplicates, selected  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)
@@ -179,6 +183,16 @@ def _keep_rules(keep: str | None, protect: list[str] | None) -> KeepRules:
     stored = config.load().keep
     rules = stored.rules if keep is None else given.rules
     return KeepRules(rules, (*stored.protected, *given.protected))
+
+
+def _tell_of_missing(protected: Iterable[bytes]) -> None:
+    """Of a folder that the config file protects and that has another name now, nothing is."""
+    for folder in protected:
+        if not os.path.isdir(folder):
+            print(
+                f"imgcat: {printable(folder)} is to be protected, but there is no such folder now",
+                file=sys.stderr,
+            )
 
 
 def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool, remarks: bool) -> None:
