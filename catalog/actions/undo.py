@@ -29,6 +29,7 @@ from catalog.errors import CatalogError, UsageError
 from catalog.escaping import printable
 from catalog.model import Action, Deed, Receipt, Refusal, Removal, State, signed64
 from catalog.progress import SILENT, Phase, Progress
+from catalog.store import apart
 from catalog.store.decisions import Decisions
 
 _FILES_AT_ONCE: Final = 100
@@ -66,7 +67,7 @@ def undo(decisions: Decisions, action: Action, progress: Progress = SILENT) -> R
     goes on, and CatalogError where the journal cannot be written.
     """
     if action.deed is Deed.KEEP_BOTH:
-        decisions.forget_apart(action.id)
+        apart.forget(decisions, action.id)
         return Receipt(action.deed, action.id, done=action.files)
     with decisions.locks.removing(waiting=progress.note):
         bring_home(decisions)

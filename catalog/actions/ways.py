@@ -141,6 +141,7 @@ class _ForGood:
         return self._aside.of(path, taken)
 
     def take(self, proof: Proof, place: bytes, /) -> None:
+        _check_attributes(proof)
         _moved(proof, place)
 
     def finish(self, proof: Proof, place: bytes, /) -> None:
@@ -224,10 +225,10 @@ class _Aside:
 
 
 def _check_attributes(proof: Proof) -> None:
-    """A link has the extended attributes, and so the access lists, of the kept file."""
+    """What is not in the bytes, such as tags and access lists: nothing brings that back."""
     assert proof.keeper is not None
     if _attributes(proof.copy.descriptor) != _attributes(proof.keeper.descriptor):
-        raise Unproved("its attributes are not those of the kept one, and a link would lose them")
+        raise Unproved("its attributes are not those of the kept one, and would be lost")
 
 
 def _attributes(descriptor: int) -> dict[str, bytes]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Self
 
 from catalog.escaping import printable
 from catalog.model import Change, Happening
 from catalog.store import folders, photos
 from catalog.store.database import Database
-from catalog.store.decisions import decisions_there
+from catalog.store.decisions import Decisions, decisions_there
+from catalog.store.thrown import any_thrown_away, note_back, thrown_away
 
 _COMING = frozenset({Happening.ADDED, Happening.CHANGED, Happening.BACK})
 _AT_ONCE = 500  # photos, looked up together
@@ -21,11 +22,9 @@ Tell = Callable[[Change], None]
 class ThrownAway:
     """Hears of each change, passes it on, and tells of those that came back."""
 
-    def __init__(
-        self, database: Database, thrown: Mapping[bytes, bytes], tell: Tell | None
-    ) -> None:
+    def __init__(self, database: Database, decisions: Decisions, tell: Tell | None) -> None:
         self._database = database
-        self._thrown = thrown
+        self._decisions = decisions
         self._tell = tell
         self._coming: list[bytes] = []
         self._found: list[tuple[bytes, bytes]] = []  # path and digest
@@ -36,9 +35,16 @@ class ThrownAway:
         decisions = decisions_there(database.path)
         if decisions is None:
             return None
-        with decisions:
-            thrown = decisions.thrown_away()
-        return cls(database, thrown, tell) if thrown else None
+        if any_thrown_away(decisions):
+            return cls(database, decisions, tell)
+        decisions.close()
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._decisions.close()
 
     def hear(self, change: Change) -> None:
         """Something that is committed."""
@@ -53,16 +59,15 @@ class ThrownAway:
         """The photos that came back; they are written down."""
         self._look()
         if self._found:
-            decisions = decisions_there(self._database.path)
-            if decisions is not None:
-                with decisions:
-                    decisions.note_back(self._found)
+            note_back(self._decisions, self._found)
         return [path for path, _ in self._found]
 
     def _look(self) -> None:
-        for path in self._coming:
-            digest = self._digest(path)
-            kept = None if digest is None else self._thrown.get(digest)
+        digests = {path: self._digest(path) for path in self._coming}
+        known = {digest for digest in digests.values() if digest is not None}
+        thrown = thrown_away(self._decisions, known)
+        for path, digest in digests.items():
+            kept = None if digest is None else thrown.get(digest)
             if digest is None or kept is None or kept == path:
                 continue
             self._found.append((path, digest))

@@ -54,10 +54,11 @@ def perform(
     """Carry a plan out; ``reader`` reads its files, and ``tell`` hears of each change."""
     decoder = decoder_identity() if plan.reads or plan.carries else ""
     thrown_away = ThrownAway.of(database, tell) if plan.reads or plan.back else None
-    if thrown_away is not None:
+    if thrown_away is None:
+        return Performer(database, recipe, decoder, reader, progress, tell=tell).perform(plan)
+    with thrown_away:
         tell = thrown_away.hear
-    tally = Performer(database, recipe, decoder, reader, progress, tell=tell).perform(plan)
-    if thrown_away is not None:
+        tally = Performer(database, recipe, decoder, reader, progress, tell=tell).perform(plan)
         tally.came_back += thrown_away.noted()
     return tally
 

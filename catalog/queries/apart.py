@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.store import contents, holders
+from catalog.store.apart import pairs_of
 from catalog.store.database import Database
-from catalog.store.decisions import apart_from
 from catalog.store.holders import Holders
 
 _MOST_CONTENTS: Final = 2**31  # ids are below: two make one key
@@ -38,7 +38,7 @@ class Apart:
     def of(cls, database: Database) -> Self:
         """As it was decided, for the contents that the catalog knows."""
         pairs, wanted = [], {}
-        for one, other, copies in apart_from(database.path):
+        for one, other, copies in pairs_of(database.path):
             first, second = contents.find(database, one), contents.find(database, other)
             if first is None or second is None:
                 continue

@@ -7,6 +7,7 @@ from dataclasses import replace
 from catalog.model import Photo
 from catalog.store.database import Database
 from catalog.store.decisions import decisions_there
+from catalog.store.thrown import came_back
 
 
 class CameBack:
@@ -22,7 +23,7 @@ class CameBack:
         if decisions is None:
             return cls(frozenset())
         with decisions:
-            return cls(decisions.came_back())
+            return cls(came_back(decisions))
 
     def marked_all(self, photos: dict[int, Photo]) -> dict[int, Photo]:
         """The photos, those marked that came back."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from catalog.errors import UsageError
 from catalog.queries.picture import pictures_at
+from catalog.store import apart
 from catalog.store.database import Database
 from catalog.store.decisions import open_decisions
+
+MOST: Final = 500  # pictures at a time: 125,000 pairs
 
 
 def keep_both(database: Database, paths: Sequence[bytes]) -> tuple[int, int]:
@@ -20,6 +24,8 @@ def keep_both(database: Database, paths: Sequence[bytes]) -> tuple[int, int]:
     two files, and as ``pictures_at`` does.
     """
     distinct = list(dict.fromkeys(os.path.realpath(path) for path in paths))
+    if len(distinct) > MOST:
+        raise UsageError(f"name {MOST} pictures at a time at most: each two are remembered")
     if len(distinct) < 2:
         raise UsageError("name two pictures or more that are no duplicates of each other")
     pictures = pictures_at(database, distinct)
@@ -28,4 +34,4 @@ def keep_both(database: Database, paths: Sequence[bytes]) -> tuple[int, int]:
     held = Counter(picture.digest for picture in pictures)
     with open_decisions(database.path) as decisions:
         copies = {digest: count for digest, count in held.items() if count > 1}
-        return decisions.keep_both(list(held), copies), len(pictures)
+        return apart.keep(decisions, list(held), copies), len(pictures)

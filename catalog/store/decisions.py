@@ -6,8 +6,7 @@ rollback journal that is truncated, synchronous=FULL. (Without WAL the corruptio
 ``database`` guards against cannot happen, and SQLite's own locks are enough.)
 
 The journal holds a row for every file of an action, durable before the file is touched; its
-``state`` says how far it came. "Kept both" are pairs of digests, so they outlive renames and a new
-catalog; a pair of equal digests says how many files of these bytes are wanted.
+``state`` says how far it came. ``apart`` and ``thrown`` have what else is in here.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
-from itertools import combinations
 from typing import Any, Final
 
 from catalog.errors import (
@@ -93,7 +91,6 @@ _FIELDS: Final = (
     '"group", inode, state'
 )
 _UNFINISHED: Final = f"('{State.INTENDED}', '{State.ASIDE}')"
-_THROWN: Final = f"('{Deed.TRASH}', '{Deed.DELETE}')"
 
 
 def decisions_file(catalog: bytes) -> bytes:
@@ -123,14 +120,14 @@ class Decisions:
 
     def begin(self, deed: Deed, folder: bytes | None = None) -> int:
         """A new action; returns its id."""
-        with self._writing() as connection:
-            return self._begin(connection, deed, folder)
+        with self.writing() as connection:
+            return self.begin_in(connection, deed, folder)
 
     def intend(self, action: int, removals: Sequence[Removal]) -> list[int]:
         """Write down what is about to be done; durable when this returns. Gives the row ids."""
         marks = ", ".join("?" * 15)
         sql = f"INSERT INTO removal (action, {_FIELDS}) VALUES ({marks}) RETURNING id"
-        with self._writing() as connection:
+        with self.writing() as connection:
             return [
                 connection.execute(sql, (action, *_as_row(removal))).fetchone()[0]
                 for removal in removals
@@ -138,13 +135,13 @@ class Decisions:
 
     def put_elsewhere(self, removal: int, place: bytes) -> None:
         """The place that was intended had been taken; durable when this returns."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute("UPDATE removal SET place = ? WHERE id = ?", (place, removal))
 
     def settle(self, removals: Collection[int], state: State) -> None:
         """These are in ``state`` now; durable when this returns."""
         if removals:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 connection.executemany(
                     "UPDATE removal SET state = ? WHERE id = ?",
                     [(state, removal) for removal in removals],
@@ -153,7 +150,7 @@ class Decisions:
     def unfinished(self, action: int | None = None) -> list[tuple[Deed, Removal]]:
         """What was intended and never settled (of this action), with its deed, oldest first."""
         which = "" if action is None else " AND action = ?"
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT deed, removal.id, {_FIELDS} FROM removal JOIN action ON action.id = action "
             f"WHERE state IN {_UNFINISHED}{which} ORDER BY removal.id",
             () if action is None else (action,),
@@ -162,7 +159,7 @@ class Decisions:
 
     def removals(self, action: int, state: State) -> list[Removal]:
         """The files of an action in this state, oldest first."""
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT id, {_FIELDS} FROM removal WHERE action = ? AND state = ? ORDER BY id",
             (action, state),
         )
@@ -170,7 +167,7 @@ class Decisions:
 
     def done(self, action: int) -> tuple[int, int]:
         """How many photos an action has done, and files that went with them."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT sum(NOT companion), sum(companion) FROM removal "
             f"WHERE action = ? AND state = '{State.DONE}'",
             (action,),
@@ -180,7 +177,7 @@ class Decisions:
     def history(self, action: int | None = None) -> list[Action]:
         """All that did something (or this one, if known), newest first, with what is left of it."""
         which = "" if action is None else "WHERE id = ?"
-        actions = self._rows(
+        actions = self.rows(
             f"SELECT id, deed, begun, folder FROM action {which} ORDER BY id DESC",
             () if action is None else (action,),
         )
@@ -195,7 +192,7 @@ class Decisions:
         """Files, bytes, and files in each state."""
         if deed is Deed.KEEP_BOTH:
             # Of equal bytes, each of the files that are wanted is one.
-            ((contents, more),) = self._rows(
+            ((contents, more),) = self.rows(
                 "SELECT (SELECT count(*) FROM (SELECT first FROM apart WHERE action = ?1 "
                 "UNION SELECT second FROM apart WHERE action = ?1)), "
                 "(SELECT total(copies - 1) FROM apart WHERE action = ?1 AND first = second)",
@@ -203,7 +200,7 @@ class Decisions:
             )
             pictures = contents + int(more)
             return pictures, 0, {State.DONE: pictures} if pictures else {}
-        rows = self._rows(
+        rows = self.rows(
             "SELECT state, count(*), sum(size) FROM removal WHERE action = ? GROUP BY state",
             (action,),
         )
@@ -212,72 +209,24 @@ class Decisions:
         files = sum(count for state, count in states.items() if state is not State.RETURNED)
         return files, sum(counting.values()), states
 
-    def thrown_away(self) -> dict[bytes, bytes]:
-        """Digests that a copy was thrown away of, and that was not undone, with a kept file."""
-        rows = self._rows(
-            "SELECT digest, keeper FROM removal JOIN action ON action.id = action "
-            f"WHERE state = '{State.DONE}' AND deed IN {_THROWN} AND NOT companion "
-            "ORDER BY removal.id"
-        )
-        return dict(rows)
+    # -- for those beside it -------------------------------------------------------------------
 
-    def note_back(self, photos: Sequence[tuple[bytes, bytes]]) -> None:
-        """These photos, each a path and a digest, came though a copy had been thrown away."""
-        with self._writing() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO back (digest, path) VALUES (?, ?)",
-                [(digest, path) for path, digest in photos],
-            )
-
-    def came_back(self) -> frozenset[tuple[bytes, bytes]]:
-        """The photos that were noted so, as path and digest, where nothing was undone since."""
-        rows = self._rows(
-            "SELECT path, digest FROM back WHERE EXISTS (SELECT 1 FROM removal "
-            "JOIN action ON action.id = action WHERE removal.digest = back.digest "
-            f"AND state = '{State.DONE}' AND deed IN {_THROWN} AND NOT companion)"
-        )
-        return frozenset(rows)
-
-    # -- what are no duplicates ----------------------------------------------------------------
-
-    def keep_both(self, digests: Sequence[bytes], copies: dict[bytes, int]) -> int:
-        """These contents are no duplicates of each other; returns the action's id.
-
-        ``copies`` are wanted of a content whose files are to be kept beside each other.
-        """
-        first_of_all = sorted(set(digests))
-        pairs = [(one, other, 0) for one, other in combinations(first_of_all, 2)]
-        pairs += [(digest, digest, count) for digest, count in sorted(copies.items())]
-        with self._writing() as connection:
-            action = self._begin(connection, Deed.KEEP_BOTH, None)
-            connection.executemany(
-                "INSERT INTO apart (first, second, copies, action) VALUES (?, ?, ?, ?)",
-                [(*pair, action) for pair in pairs],
-            )
-        return action
-
-    def apart(self) -> list[tuple[bytes, bytes, int]]:
-        """All pairs of contents that are kept apart, and of equal ones how many are wanted."""
-        return [(one, other, count) for one, other, count in self._rows(_APART)]
-
-    def forget_apart(self, action: int) -> int:
-        """Undo a ``keep_both``; returns how many pairs it was."""
-        with self._writing() as connection:
-            return connection.execute("DELETE FROM apart WHERE action = ?", (action,)).rowcount
-
-    # ------------------------------------------------------------------------------------------
-
-    def _begin(self, connection: sqlite3.Connection, deed: Deed, folder: bytes | None) -> int:
+    def begin_in(
+        self, connection: sqlite3.Connection, deed: Deed, folder: bytes | None = None
+    ) -> int:
+        """As ``begin``, in a transaction that does more."""
         sql = "INSERT INTO action (deed, begun, folder) VALUES (?, ?, ?) RETURNING id"
         number: int = connection.execute(sql, (deed, time.time_ns(), folder)).fetchone()[0]
         return number
 
-    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
         with _translated(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it, or none; durable when the block has ended."""
         with _translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -287,9 +236,6 @@ class Decisions:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-
-_APART: Final = "SELECT first, second, max(copies) FROM apart GROUP BY first, second"
 
 
 def open_decisions(catalog: bytes) -> Decisions:
@@ -311,15 +257,6 @@ def decisions_there(catalog: bytes) -> Decisions | None:
     if not os.path.lexists(path):
         return None
     return _opened(catalog, path, writable=os.access(os.path.dirname(path), os.W_OK))
-
-
-def apart_from(catalog: bytes) -> list[tuple[bytes, bytes, int]]:
-    """``Decisions.apart`` of the catalog at this path; nothing where there are no decisions."""
-    decisions = decisions_there(catalog)
-    if decisions is None:
-        return []
-    with decisions:
-        return decisions.apart()
 
 
 def _make(path: bytes) -> None:

@@ -340,13 +340,14 @@ def test_r6_a_kept_photo_that_is_written_to_is_no_copy_though_its_time_is_as_bef
 
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="needs extended attributes")
-def test_r6_a_copy_with_attributes_of_its_own_is_no_link(album_of_one: Album) -> None:
+@pytest.mark.parametrize("deed", [Deed.HARDLINK, Deed.DELETE])
+def test_r6_a_copy_with_attributes_of_its_own_stays(album_of_one: Album, deed: Deed) -> None:
     album = album_of_one
     try:
         os.setxattr(album.b(1), "user.rating", b"5")
     except OSError as error:
         pytest.skip(f"no extended attributes here: {error.strerror}")
-    refused(album.act(Deed.HARDLINK), "attributes")
+    refused(album.act(deed), "attributes")
     assert os.getxattr(album.b(1), "user.rating") == b"5"
     assert found_below(album.home) == album.before
 

@@ -13,6 +13,7 @@ from catalog.model import Change, Deed, Happening, Kind, Removal, State
 from catalog.progress import SILENT
 from catalog.store.database import open_for_writing
 from catalog.store.decisions import decisions_file, open_decisions
+from catalog.store.thrown import came_back
 from tests.support import Library, digest
 
 
@@ -60,7 +61,7 @@ def test_a_copy_that_comes_again_anywhere_is_told_and_noted(copied: Library) -> 
     copied.put("new.bmp", 3)
     assert copied.index().came_back == (copied.path("elsewhere/again.bmp"),)
     with open_decisions(copied.catalog) as decisions:
-        assert decisions.came_back() == {(copied.path("elsewhere/again.bmp"), digest(1))}
+        assert came_back(decisions) == {(copied.path("elsewhere/again.bmp"), digest(1))}
     assert copied.index().came_back == (), "told once"
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from catalog.errors import CatalogForeign, CatalogNewer, CatalogUnusable
 from catalog.model import Deed, Kind, Removal, State
+from catalog.store import apart, thrown
 from catalog.store.decisions import (
-    apart_from,
     decisions_file,
     decisions_there,
     open_decisions,
@@ -44,7 +44,7 @@ def catalog(tmp_path: Path) -> bytes:
 
 def test_nothing_is_made_by_looking(catalog: bytes) -> None:
     assert decisions_there(catalog) is None
-    assert apart_from(catalog) == []
+    assert apart.pairs_of(catalog) == []
     assert not os.path.exists(os.path.dirname(catalog))
 
 
@@ -95,7 +95,7 @@ def test_history_counts_what_was_done_newest_first(catalog: bytes) -> None:
         rows = decisions.intend(first, [replace(REMOVAL, size=10)] * 3)
         decisions.settle(rows[:2], State.DONE)
         decisions.settle(rows[2:], State.RETURNED)
-        second = decisions.keep_both([b"a" * 32, b"b" * 32, b"c" * 32], {})
+        second = apart.keep(decisions, [b"a" * 32, b"b" * 32, b"c" * 32], {})
         newest, oldest = decisions.history()
         assert (newest.id, newest.deed, newest.files, newest.undone) == (
             second,
@@ -117,13 +117,13 @@ def test_history_counts_what_was_done_newest_first(catalog: bytes) -> None:
 def test_pictures_are_kept_apart_by_content_and_each_pair_once(catalog: bytes) -> None:
     one, two, three = (bytes([number]) * 32 for number in (1, 2, 3))
     with open_decisions(catalog) as decisions:
-        first = decisions.keep_both([three, one], {})
-        second = decisions.keep_both([one, two, three], {two: 2})
+        first = apart.keep(decisions, [three, one], {})
+        second = apart.keep(decisions, [one, two, three], {two: 2})
         pairs = [(one, two, 0), (one, three, 0), (two, two, 2), (two, three, 0)]
-        assert decisions.apart() == pairs
-        assert apart_from(catalog) == pairs
-        assert decisions.forget_apart(second) == 4
-        assert decisions.apart() == [(one, three, 0)], "the earlier decision stands"
+        assert apart.pairs(decisions) == pairs
+        assert apart.pairs_of(catalog) == pairs
+        assert apart.forget(decisions, second) == 4
+        assert apart.pairs(decisions) == [(one, three, 0)], "the earlier decision stands"
         assert [action.undone for action in decisions.history()] == [True, False]
         assert first != second
 
@@ -140,10 +140,11 @@ def test_only_what_was_thrown_away_and_not_undone_can_come_back(catalog: bytes) 
         ):
             rows = decisions.intend(decisions.begin(deed), [replace(REMOVAL, digest=digest)])
             decisions.settle(rows, state)
-        thrown = {digests[0]: REMOVAL.keeper, digests[1]: REMOVAL.keeper}
-        assert decisions.thrown_away() == thrown
-        decisions.note_back([(b"/a", digests[0]), (b"/b", digests[2]), (b"/a", digests[0])])
-        assert decisions.came_back() == {(b"/a", digests[0])}
+        expected = {digests[0]: REMOVAL.keeper, digests[1]: REMOVAL.keeper}
+        assert thrown.thrown_away(decisions, digests) == expected
+        assert thrown.any_thrown_away(decisions)
+        thrown.note_back(decisions, [(b"/a", digests[0]), (b"/b", digests[2]), (b"/a", digests[0])])
+        assert thrown.came_back(decisions) == {(b"/a", digests[0])}
 
 
 def test_what_is_no_record_of_ours_is_left_alone(catalog: bytes) -> None:
