@@ -190,6 +190,15 @@ def sync_folders(folders: Iterable[bytes]) -> None:
             os.close(descriptor)
 
 
+def sync_file(descriptor: int) -> None:
+    """Have the bytes of an open file outlive a power cut, whoever wrote them. Raises OSError."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EROFS):  # nothing is ever written there
+            raise
+
+
 # -- sharing ---------------------------------------------------------------------------------
 
 

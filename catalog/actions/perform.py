@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
-from catalog.actions.moving import sync_folders
+from catalog.actions.moving import sync_file, sync_folders
 from catalog.actions.proving import Proof, Unproved, alone, equal_bytes, known_bytes
 from catalog.actions.returning import bring_home, put_home
 from catalog.actions.trash import NoTrash
@@ -185,6 +185,8 @@ class _Performance:
         for piece, row in zip(batch.pieces, rows, strict=True):
             piece.row = row
         taken = [pieces for pieces in batch.by_unit() if self._taken(pieces)]
+        if self._way.two_steps:
+            taken = self._kept_durable(taken)
         taken = self._durable(taken)
         if self._way.two_steps:
             self._settle(taken, State.ASIDE)
@@ -236,6 +238,24 @@ class _Performance:
             self._give_back(pieces, _words(error) if isinstance(error, OSError) else str(error))
             return False
         return True
+
+    def _kept_durable(self, taken: list[list[Piece]]) -> list[list[Piece]]:
+        """Those of which the kept files outlive a power cut: soon nothing else has the bytes.
+
+        A photo that came a moment ago is in the memory of the kernel alone.
+        """
+        folders: set[bytes] = set()
+
+        def sync(piece: Piece) -> None:
+            keeper = piece.proof.keeper
+            if keeper is not None:
+                sync_file(keeper.descriptor)
+                folder = os.path.dirname(keeper.path)
+                if folder not in folders:
+                    sync_folders([folder])
+                    folders.add(folder)
+
+        return [pieces for pieces in taken if self._each(pieces, sync)]
 
     def _durable(self, taken: list[list[Piece]]) -> list[list[Piece]]:
         """The same, once a power cut changes nothing about them; none where that cannot be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -341,6 +342,35 @@ def test_what_is_in_a_folder_that_cannot_be_written_stays(
     assert (receipt.done, receipt.action) == (0, None)
     assert {refusal.why for refusal in receipt.refused} == {"Permission denied"}
     assert album.tree() == before
+
+
+@pytest.mark.parametrize("deed", [Deed.DELETE, Deed.HARDLINK])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL], ids=["EIO", "EINVAL"])
+def test_what_goes_for_good_stays_where_the_kept_one_cannot_be_put_on_the_disk(
+    album: Album, monkeypatch: pytest.MonkeyPatch, deed: Deed, number: int
+) -> None:
+    planned = album.plan(deed, *pairs(album, 3))
+    before = album.tree()
+    synced = []
+
+    def fsync(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}").encode()
+        synced.append(path)
+        if path == album.path("kept/1.jpg"):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    receipt = album.perform(planned)
+    kept = [album.path(f"kept/{each}.jpg") for each in range(3)]
+    assert {*kept, album.path("kept")} <= set(synced)
+    if number == errno.EINVAL:  # a file system that nothing is written to
+        assert (receipt.done, receipt.refused) == (3, ())
+        return
+    assert [(each.path, each.why) for each in receipt.refused] == [
+        (album.path("copies/1.jpg"), "Input/output error")
+    ]
+    assert (receipt.done, at_home(album), unfinished(album)) == (2, 1, 0)
+    assert album.tree()[b"copies/1.jpg"] == before[b"copies/1.jpg"]
 
 
 def test_a_companion_that_turns_out_to_differ_keeps_its_photo(album: Album) -> None:

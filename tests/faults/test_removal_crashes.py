@@ -223,10 +223,12 @@ def test_r4_recovering_that_is_killed_or_fails_at_any_call_is_finished_by_recove
     album: Album, deed: Deed, most: int, say: Say
 ) -> None:
     log = album.place / "log"
-    # Half of it moved; all of it moved; and the first of those that go for good unlinked.
+    # Half of it moved; all of it moved; and of those that go for good the first unlinked, and all.
     begins = [Point("renameat2", 3, "KILL"), Point("fsync", 1, "KILL")]
     if deed in (Deed.DELETE, Deed.HARDLINK):
-        begins += [Point("unlink", 2, "KILL"), Point("fsync", 2, "KILL")]
+        album.begin()
+        last = counted(partial(album.perform, album.plan(deed)), log, ["fsync"])["fsync"]
+        begins += [Point("unlink", 2, "KILL"), Point("fsync", last, "KILL")]
 
     def cut_off(begin: Point) -> Callable[[], object]:
         album.begin()
