@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,29 @@ def snapshot(image: Path, copy: Path) -> None:
     while (now := image.read_bytes()) != before:
         before = now
     copy.write_bytes(before)
+
+
+@contextlib.contextmanager
+def written_back(*disks: Path, often: bool) -> Iterator[None]:
+    """``often``: the kernel writes all it has every few milliseconds, instead of seconds."""
+    over = threading.Event()
+
+    def write_back() -> None:
+        while not over.wait(0.02):
+            subprocess.run(["sync", "-f", *map(str, disks)], check=False)
+
+    thread = threading.Thread(target=write_back)
+    if often:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if often:
+            thread.join()
+
+
+def is_stopped(process: int) -> bool:
+    """Whether a process does nothing more, stopped or ended; what it had asked for is over."""
+    status = Path(f"/proc/{process}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] in "TZ"

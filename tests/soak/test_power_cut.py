@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from commandline import Done, Imgcat
 from catalog.store.database import open_for_writing
 from tests.faults.running import wait_for_commit
 from tests.faults.stored import COUNT, Content, committed, rows
-from tests.soak.disks import make_ext4, mount_image, snapshot
+from tests.soak.disks import is_stopped, make_ext4, mount_image, snapshot, written_back
 from tests.soak.figures import Say
 from tests.support import Reader, ended, in_child, started, unmount
 
@@ -181,31 +180,6 @@ def when_the_log_is_emptied(bench: Bench) -> Moment:
     return wait
 
 
-@contextlib.contextmanager
-def written_back(disk: Path, often: bool) -> Iterator[None]:
-    """``often``: the kernel writes all it has every few milliseconds, instead of seconds."""
-    over = threading.Event()
-
-    def write_back() -> None:
-        while not over.wait(0.02):
-            subprocess.run(["sync", "-f", str(disk)], check=False)
-
-    thread = threading.Thread(target=write_back)
-    if often:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        if often:
-            thread.join()
-
-
-def is_stopped(process: subprocess.Popen[bytes]) -> bool:
-    status = Path(f"/proc/{process.pid}/stat").read_text()
-    return status.rpartition(")")[2].split()[0] in "TZ"
-
-
 def cut(bench: Bench, start: Start, moment: Moment, jobs: str, often: bool) -> Cut:
     """Run, stop, cut, and hold what is left against what should be."""
     begin_with, there = start
@@ -215,11 +189,11 @@ def cut(bench: Bench, start: Start, moment: Moment, jobs: str, often: bool) -> C
         untouched = _changed(bench.imgcat)
         process = bench.imgcat.start("index", bench.photos, "--exclude", "", "--jobs", jobs)
         try:
-            with written_back(bench.disk, often):
+            with written_back(bench.disk, often=often):
                 moment(process)
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGSTOP)
-                    while not is_stopped(process):
+                    while not is_stopped(process.pid):
                         time.sleep(0.001)
             snapshot(image, bench.after)
             finished = process.poll() == 0
