@@ -137,11 +137,29 @@ class _Undoing:
         return False
 
     def _settle(self, back: Sequence[Removal]) -> None:
-        folders = {os.path.dirname(path) for each in back for path in (each.path, each.place)}
-        with contextlib.suppress(OSError):  # not lost: it is at home or where it was put
-            sync_folders(sorted(folder for folder in folders if os.path.isdir(folder)))
-        self.done += back  # also where that cannot be written down
-        self.decisions.settle([removal.id for removal in back], State.UNDONE)
+        sure = self._sure(back)
+        self.done += sure  # also where that cannot be written down
+        self.decisions.settle([removal.id for removal in sure], State.UNDONE)
+
+    def _sure(self, back: Sequence[Removal]) -> list[Removal]:
+        """Those that a power cut does not take back; the others stay done, to be undone again."""
+        failing: dict[bytes, str] = {}
+        for folder in {os.path.dirname(path) for each in back for path in (each.path, each.place)}:
+            try:
+                if os.path.isdir(folder):
+                    sync_folders([folder])
+            except OSError as error:
+                failing[folder] = error.strerror or str(error)
+        sure = []
+        for removal in back:
+            ends = {os.path.dirname(path) for path in (removal.path, removal.place)}
+            why = next((failing[folder] for folder in ends if folder in failing), None)
+            if why is None:
+                sure.append(removal)
+            else:
+                told = f"it is at home, but the disk does not promise that: {why}"
+                self.refused.append(Refusal(removal.path, told))
+        return sure
 
 
 def _moved_back(deed: Deed, removal: Removal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -527,3 +528,23 @@ def test_rows_of_an_undone_action_stay_as_its_history(album: Album) -> None:
         album.path("copies/0.jpg"),
         album.path("copies/1.jpg"),
     ]
+
+
+def test_what_the_disk_does_not_promise_stays_to_be_undone_again(
+    album: Album, pair: Callable[[], Group], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album.do(Deed.TRASH, pair())
+    synced = undoing.sync_folders
+
+    def failing(folders: Sequence[bytes]) -> None:
+        if album.path("copies") in folders:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        synced(folders)
+
+    monkeypatch.setattr(undoing, "sync_folders", failing)
+    assert "the disk does not promise" in refused(album.undo())
+    assert album.has("copies/a.jpg")
+    assert not history(album)[0].undone
+    monkeypatch.setattr(undoing, "sync_folders", synced)
+    assert album.undo().done == 1
+    assert history(album)[0].undone
