@@ -22,6 +22,10 @@ _FADED: Final = 0.25  # of its colour, that a block has left at most which lost 
 _WHITE, _BLACK = 250, 5  # of 255, beyond which a channel says nothing any more ...
 _NOT_WHITE, _NOT_BLACK = 238, 17  # ... and up to which it surely does
 _EVEN: Final = 0.005  # of a side, that edges may be off for pictures to lie over each other
+_LARGER: Final = 1.08  # times the pixels of a side, from which there is something to be told
+_LEAST: Final = 64  # pixels of a side, that have to be seen
+_POWER: Final = 0.2  # of 255: what rounding leaves
+_BLURS: Final = 0.7  # pixels
 
 Edges = tuple[float, float, float, float]
 Pixels = npt.NDArray[np.uint8]
@@ -58,6 +62,44 @@ def lacking(kept: tuple[Pixels, Pixels], other: tuple[Pixels, Pixels], edges: Ed
         fine=fine,
         followed=followed,
     )
+
+
+def is_whole(edges: Edges) -> bool:
+    """Whether the two show the same, up to what an alignment is off."""
+    return bool(np.abs(np.subtract(edges, WHOLE)).max() <= _EVEN)
+
+
+def enlarged(kept: Pixels, other: Pixels, scale: tuple[float, float]) -> tuple[float, float]:
+    """How much of the finest detail of the other is left in the kept one, and what it has beyond.
+
+    Both are grey, of the middle of one picture as it is in the file; ``scale`` (across, down) is
+    how many pixels of the kept one are one of the other. Beyond is what is lost of the kept one
+    where it is made as small as the other, in parts of the detail of the other. (1, 1) where
+    the kept one is no larger, or too little of it is seen.
+    """
+    size = (
+        min(other.shape[1], int(kept.shape[1] / scale[0])),
+        min(other.shape[0], int(kept.shape[0] / scale[1])),
+    )
+    if min(scale) < _LARGER or min(size) < _LEAST:
+        return 1.0, 1.0
+    part = _middle_of(kept, (round(size[0] * scale[0]), round(size[1] * scale[1])))
+    small = Image.fromarray(part).resize(size, Image.Resampling.LANCZOS)
+    back = small.resize((part.shape[1], part.shape[0]), Image.Resampling.LANCZOS)
+    beyond = part.astype(np.float32) - np.asarray(back, dtype=np.float32)
+    mine = _power(_detail(np.asarray(small), _BLURS))
+    theirs = _power(_detail(_middle_of(other, size), _BLURS))
+    return mine / theirs, _power(beyond) / theirs
+
+
+def _middle_of(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    (width, height), (rows, columns) = size, pixels.shape
+    left, top = (columns - width) // 2, (rows - height) // 2
+    return pixels[top : top + height, left : left + width]
+
+
+def _power(detail: Floats) -> float:
+    return float(np.sqrt((detail**2).mean())) + _POWER
 
 
 def _corners(affine: Affine) -> npt.NDArray[np.float64]:
@@ -103,7 +145,7 @@ def _fine(kept: Pixels, other: Pixels, edges: Edges) -> tuple[float, float]:
     The other is brought to the size of its window in the kept one, so nothing of the kept one is
     smoothed; a window that is off by a pixel tells how much there is, not how alike.
     """
-    if np.abs(np.subtract(edges, WHOLE)).max() > _EVEN:
+    if not is_whole(edges):
         side = len(kept)
         left, right, top, bottom = (round(min(max(each, 0.0), 1.0) * side) for each in edges)
         kept = kept[top:bottom, left:right]
@@ -114,7 +156,7 @@ def _fine(kept: Pixels, other: Pixels, edges: Edges) -> tuple[float, float]:
     return (mine_2 / theirs_2) ** 0.5, float((mine * theirs).mean()) / (mine_2 * theirs_2) ** 0.5
 
 
-def _detail(picture: Pixels) -> Floats:
-    """What is finer than two pixels."""
+def _detail(picture: Pixels, blurs: float = 1.0) -> Floats:
+    """What is finer than two pixels, or so many times that."""
     grey = picture.astype(np.float32)
-    return np.asarray(grey - ndimage.gaussian_filter(grey, 1.0))
+    return np.asarray(grey - ndimage.gaussian_filter(grey, blurs))

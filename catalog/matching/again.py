@@ -17,6 +17,15 @@ and the other way round:
     clipped                                 0                       brightened, of two: 0.007, 0.019
     fine, where not followed to 0.9         1.0                     enlarged from 300 pixels: 0.26
                                                                     from 800: 0.67 to 0.86
+
+That sees no enlargement of a large photo: all are looked at as squares of 1024 pixels. So where the
+kept one has more pixels, the middle of both is looked at as it is. On 58 photos of 0.4 to 12
+megapixels, made smaller (183 copies of 3/4, 1/2, 2048, 1600 and 1280 pixels, as JPEG and WebP), and
+enlarged by 5/4 (of these 4 of 5 are told; smooth ones are not):
+
+                                            original kept           enlarged one kept
+    left of the finest detail               0.90 to 1.96            0.74 to 1.02, half below 0.87
+    beyond it                               0.37 to 3.3             0.22 to 0.99, half below 0.34
 """
 
 from __future__ import annotations
@@ -49,6 +58,7 @@ _FADED: Final = 0.5
 _CLIPPED: Final = 0.005
 _COARSER, _FOLLOWED = 0.75, 0.9  # a sharpened copy has more detail, but that of the original
 _FEWER: Final = 0.95  # of the pixels
+_LEFT, _NO_MORE = 0.94, 0.55  # a copy may be sharpened: then the kept one has much beyond it
 _LEAST_COST: Final = 4 << 20  # bytes, that a claim counts for at least: decoding takes its time
 _COMPARED: Final = (Rule.UNDECIDED, Rule.SIGNATURES_AGREE)
 
@@ -181,7 +191,7 @@ def _compared(found: Comparison, *, kept_first: bool) -> str:
 
 def _complete(kept: Whole, victim: Whole, found: Steps) -> str:
     """What of the victim is missing in the kept one."""
-    from catalog.imaging.lacking import lacking
+    from catalog.imaging.lacking import is_whole, lacking
 
     left, right, top, bottom = found.request.edges
     mine, theirs, turn = _squares(kept), _squares(victim), found.request.turn
@@ -195,9 +205,22 @@ def _complete(kept: Whole, victim: Whole, found: Steps) -> str:
     lacks = lacking(mine, theirs, (left, right, top, bottom))
     part = kept.width * kept.height * (right - left) * (bottom - top)
     fewer = part < _FEWER * victim.width * victim.height
-    return next((why for why, is_so in _LACKS.items() if is_so(lacks)), "") or (
-        "it has more pixels than the kept one" if fewer else ""
-    )
+    why = next((why for why, is_so in _LACKS.items() if is_so(lacks)), "")
+    if why or fewer:
+        return why or "it has more pixels than the kept one"
+    enlarged = is_whole((left, right, top, bottom)) and _is_enlarged(kept, victim, turn)
+    return "the kept one is enlarged, and has less detail" if enlarged else ""
+
+
+def _is_enlarged(kept: Whole, victim: Whole, turn: int) -> bool:
+    """Whether the kept one has less of what the other shows, and little that it does not."""
+    from catalog.imaging.lacking import enlarged
+
+    other, width, height = victim.close, victim.width, victim.height
+    if turn & dihedral.SWAPPED:  # mirrored or not, it has the same detail
+        other, width, height = other.T, height, width
+    left, beyond = enlarged(kept.close, other, (kept.width / width, kept.height / height))
+    return left < _LEFT and beyond < _NO_MORE
 
 
 _LACKS: Final[dict[str, Callable[[Lacking], bool]]] = {

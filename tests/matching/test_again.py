@@ -340,6 +340,58 @@ def test_r1_what_a_match_forgives_is_not_forgiven_whichever_is_kept(case):
     assert again._compared(found, kept_first=False) == kept_second
 
 
+# -- what was made larger ----------------------------------------------------------------------
+
+
+def grainy(seed: int = 5, size: tuple[int, int] = (1400, 1050)) -> Image.Image:
+    """A large photo, with detail as fine as its pixels."""
+    width, height = size
+    base = np.asarray(photo(seed).resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+    grain = np.random.default_rng(seed).normal(0, 14, (height, width, 1))
+    return Image.fromarray((base + grain).clip(0, 255).astype(np.uint8))
+
+
+def resized(image: Image.Image, factor: float) -> Image.Image:
+    width, height = image.size
+    return image.resize((round(width * factor), round(height * factor)), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    ("factor", "turn"),
+    [
+        (1.1, None),
+        (1.25, None),
+        (2, None),
+        (1.25, Transpose.ROTATE_90),
+        (1.5, Transpose.TRANSVERSE),
+    ],
+    ids=["by a tenth", "by a quarter", "twice", "turned", "turned and mirrored"],
+)
+def test_r1_a_large_photo_does_not_go_for_what_was_made_of_it_by_enlarging(asked, factor, turn):
+    large = resized(LARGE, factor)
+    kept = saved(large if turn is None else large.transpose(turn), quality=90)
+    assert asked(saved(LARGE, quality=95), kept) == "the kept one is enlarged, and has less detail"
+
+
+@pytest.mark.parametrize(
+    ("factor", "turn"),
+    [(0.9, None), (0.5, None), (0.25, None), (0.75, Transpose.ROTATE_90)],
+    ids=["a tenth off", "half", "quarter", "turned"],
+)
+def test_r1_a_copy_made_smaller_goes_however_it_was_sharpened(asked, factor, turn):
+    small = resized(LARGE, factor).filter(ImageFilter.UnsharpMask(1, 60))
+    victim = small if turn is None else small.transpose(turn)
+    assert asked(saved(victim, quality=85), saved(LARGE, quality=95)) == ""
+
+
+def test_r1_a_copy_of_a_soft_photo_made_smaller_goes_although_the_photo_has_little_beyond_it(asked):
+    soft = LARGE.filter(ImageFilter.GaussianBlur(1))
+    assert asked(saved(resized(soft, 0.75), quality=95), saved(soft, quality=95)) == ""
+
+
+LARGE = grainy()
+
+
 # -- the files ---------------------------------------------------------------------------------
 
 
