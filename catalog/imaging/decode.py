@@ -27,6 +27,7 @@ Equal to, and within two bits of, a plain ImageHash loop (the full recipe), in p
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import pillow_heif
 from PIL import AvifImagePlugin, Image, ImageFile
@@ -68,7 +69,18 @@ def look(source: Source) -> Pixels | Failure:
 
 def whole(source: Source) -> Picture | Failure:
     """The picture in colour, upright, with all its pixels: damage to any of it is found."""
-    return _closely(source, Close.WHOLE)
+    found = _closely(source, Close.WHOLE)
+    return found if isinstance(found, Failure) else replace(found, deep=_is_deep(source))
+
+
+def _is_deep(source: Source) -> bool:
+    """Whether it has 16 bits a colour, of which Pillow makes 8 where there are several colours."""
+    codec, _ = _sniffed(source)
+    if codec is Codec.PNG:
+        return source.at(24, 1) == b"\x10"  # of IHDR, which comes first
+    structure = tiff.open_tiff(source.at) if codec is Codec.TIFF else None
+    main = None if structure is None else structure.directory(structure.first)
+    return main is not None and (main.integer(tiff.BITS_PER_SAMPLE) or 0) >= 16
 
 
 def _closely(source: Source, wanted: Close) -> Picture | Failure:

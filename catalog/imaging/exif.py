@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from catalog.imaging import tiff
@@ -26,6 +26,7 @@ class Facts:
     orientation: int | None = None
     taken_at: str | None = None
     camera: str | None = None
+    located: bool = False  # it says where
 
 
 NOTHING = Facts()
@@ -38,7 +39,7 @@ def from_block(block: bytes, xmp: bytes = b"") -> Facts:
     structure = tiff.open_tiff(tiff.in_memory(block))
     facts = NOTHING if structure is None else from_tiff(structure)
     if facts.orientation is None and xmp and (match := _XMP_ORIENTATION.search(xmp)):
-        return Facts(int(match[1]), facts.taken_at, facts.camera)
+        return replace(facts, orientation=int(match[1]))
     return facts
 
 
@@ -60,7 +61,14 @@ def _facts(structure: tiff.Tiff) -> Facts:
         orientation if orientation in range(1, 9) else None,
         None if details is None else _taken_at(details),
         _camera(main.text(tiff.MAKE), main.text(tiff.MODEL)),
+        _is_located(structure, main),
     )
+
+
+def _is_located(structure: tiff.Tiff, main: tiff.Directory) -> bool:
+    """Whether it has a latitude: some write an empty directory of places."""
+    place = structure.directory(main.integer(tiff.GPS_IFD) or 0)
+    return place is not None and tiff.GPS_LATITUDE in place.entries
 
 
 def _taken_at(details: tiff.Directory) -> str | None:

@@ -57,6 +57,7 @@ class Picture:
     height: int
     facts: Facts
     frames: int
+    deep: bool = False  # 16 bits a colour; told of pictures that are decoded whole
 
 
 def bytes_per_pixel(mode: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 from PIL import Image
 
@@ -69,7 +70,7 @@ def _facts(source: Source, codec: Codec, image: Image.Image) -> Facts:
     )
     if codec is Codec.HEIF or (codec is Codec.JXL and not jxl.keeps_orientation(image)):
         # the container's own turn was applied; what EXIF says beside it is history
-        return Facts(1, facts.taken_at, facts.camera)
+        return replace(facts, orientation=1)
     return facts
 
 

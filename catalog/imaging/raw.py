@@ -78,4 +78,9 @@ def _facts(source: Source, preview: Facts, orientation: int) -> Facts:
     """What the RAW says, else what its preview says; the orientation is LibRaw's."""
     structure = tiff.open_tiff(source.at)
     own = exif.NOTHING if structure is None else exif.from_tiff(structure)
-    return Facts(orientation, own.taken_at or preview.taken_at, own.camera or preview.camera)
+    return Facts(
+        orientation,
+        own.taken_at or preview.taken_at,
+        own.camera or preview.camera,
+        own.located or preview.located,
+    )

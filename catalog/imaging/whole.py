@@ -42,6 +42,8 @@ class Whole:
     frames: int
     taken_at: str | None
     camera: str | None
+    located: bool
+    deep: bool  # 16 bits a colour
     see_through: bool
     flat: bool
     signature: bytes
@@ -91,6 +93,8 @@ def _seen(path: bytes, digest: bytes, stamp: Stamp, device: int) -> Whole:
         frames=picture.frames,
         taken_at=picture.facts.taken_at,
         camera=picture.facts.camera,
+        located=picture.facts.located,
+        deep=picture.deep,
         see_through=picture.pixels.see_through,
         flat=hashes.is_flat(signature),
         signature=signature.tobytes(),

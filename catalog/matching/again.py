@@ -150,6 +150,12 @@ def _by_themselves(kept: Whole, victim: Whole) -> str:
         return "the kept one has no transparent parts"
     if victim.taken_at is not None and kept.taken_at is None:
         return "the kept one does not say when it was taken"
+    if victim.camera is not None and kept.camera is None:
+        return "the kept one does not say with what it was taken"
+    if victim.located and not kept.located:
+        return "the kept one does not say where it was taken"
+    if victim.deep and not kept.deep:
+        return "the kept one has fewer bits a colour"
     return ""
 
 

@@ -152,6 +152,20 @@ def page(number: str) -> Image.Image:
     return sheet
 
 
+def with_exif(image: Image.Image, *, camera: bool = False, place: bool = False) -> bytes:
+    exif = Image.Exif()
+    if camera:
+        exif[0x010F] = "Maker"
+    exif[0x8825] = {2: (46.0, 31.0, 12.0)} if place else {}
+    return saved(image, quality=93, exif=exif)
+
+
+def deep(image: Image.Image, form: str) -> bytes:
+    """In grey of 16 bits."""
+    grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
+    return saved(Image.fromarray(grey), form)
+
+
 def animated(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", save_all=True, append_images=[photo(3)])
@@ -191,6 +205,26 @@ REFUSED: dict[str, tuple[str, Callable[[], object], Callable[[], object]]] = {
         "the kept one does not say when it was taken",
         lambda: shot(KEPT, "2021:07:04 10:31:05"),
         lambda: shot(KEPT),
+    ),
+    "no camera": (
+        "the kept one does not say with what it was taken",
+        lambda: with_exif(KEPT, camera=True),
+        lambda: KEPT,
+    ),
+    "no place": (
+        "the kept one does not say where it was taken",
+        lambda: with_exif(KEPT, place=True),
+        lambda: with_exif(KEPT),
+    ),
+    "fewer bits, TIFF": (
+        "the kept one has fewer bits a colour",
+        lambda: deep(KEPT, "TIFF"),
+        lambda: saved(KEPT.convert("L"), "PNG"),
+    ),
+    "fewer bits, PNG": (
+        "the kept one has fewer bits a colour",
+        lambda: deep(KEPT, "PNG"),
+        lambda: saved(KEPT.convert("L"), "TIFF"),
     ),
     "grey kept": (
         "the kept one has no colour",
