@@ -129,16 +129,25 @@ class _IntoFolder:
         pass
 
 
-class _ForGood:
-    """Moved aside within its folder before it is unlinked: what is unlinked was compared."""
+class _Beside:
+    """In two steps, between which the file lies in its folder under a hidden name."""
 
     two_steps = True
 
     def __init__(self, action: int) -> None:
-        self._aside = _Aside(action)
+        beginning = f".imgcat-{action}-{secrets.token_hex(4)}"  # no other catalog's action has that
+        self._names = (f"{beginning}-{number}".encode() for number in itertools.count(1))
 
     def place(self, path: bytes, taken: Container[bytes], /) -> bytes:
-        return self._aside.of(path, taken)
+        for name in self._names:
+            place = os.path.join(os.path.dirname(path), name)
+            if place not in taken and not os.path.lexists(place):
+                return place
+        raise AssertionError  # numbers do not end
+
+
+class _ForGood(_Beside):
+    """Moved aside within its folder before it is unlinked: what is unlinked was compared."""
 
     def take(self, proof: Proof, place: bytes, /) -> None:
         _check_attributes(proof)
@@ -153,16 +162,8 @@ class _ForGood:
         os.unlink(place)
 
 
-class _AsLink:
+class _AsLink(_Beside):
     """The name of the copy leads to the kept file, and always to one of the two."""
-
-    two_steps = True
-
-    def __init__(self, action: int) -> None:
-        self._aside = _Aside(action)
-
-    def place(self, path: bytes, taken: Container[bytes], /) -> bytes:
-        return self._aside.of(path, taken)
 
     def take(self, proof: Proof, place: bytes, /) -> None:
         assert proof.keeper is not None
@@ -207,21 +208,6 @@ class _AsClone:
 
     def finish(self, _proof: Proof, _place: bytes, /) -> None:
         pass
-
-
-class _Aside:
-    """Hidden names beside files, for the moment, and not those of an action on another catalog."""
-
-    def __init__(self, action: int) -> None:
-        beginning = f".imgcat-{action}-{secrets.token_hex(4)}"
-        self._numbers = (f"{beginning}-{number}".encode() for number in itertools.count(1))
-
-    def of(self, path: bytes, taken: Container[bytes]) -> bytes:
-        for name in self._numbers:
-            place = os.path.join(os.path.dirname(path), name)
-            if place not in taken and not os.path.lexists(place):
-                return place
-        raise AssertionError  # numbers do not end
 
 
 def _check_attributes(proof: Proof) -> None:

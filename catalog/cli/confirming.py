@@ -10,7 +10,8 @@ import typer
 from catalog.errors import Refused
 
 YesOption = Annotated[
-    bool, typer.Option("--yes", "-y", help="Do it without asking; needed where nobody can be.")
+    bool,
+    typer.Option("--yes", "-y", help="Do it without asking; needed where there is no terminal."),
 ]
 
 
