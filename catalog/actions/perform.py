@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
+from catalog.actions.companions import Neighbours
 from catalog.actions.moving import sync_file, sync_folders
 from catalog.actions.proving import Proof, Unproved, alone, equal_bytes, known_bytes
 from catalog.actions.returning import bring_home, put_home
@@ -128,13 +129,15 @@ class _Performance:
 
     def _prove(self, batch: Batch, units: Iterator[Unit]) -> None:
         """Fill ``batch`` with units of which every byte was compared."""
-        begun = time.monotonic()
+        begun, neighbours = time.monotonic(), Neighbours()
         while len(batch.pieces) < _FILES_AT_ONCE and time.monotonic() - begun < _SECONDS_AT_ONCE:
             unit = next(units, None)
             if unit is None:
                 return
             pieces: list[Piece] = []
             try:
+                if self._deed.takes_away:
+                    _check_companions(unit, neighbours)
                 for piece in self._pieces(unit, batch.places):
                     pieces.append(piece)
                     batch.places.add(piece.removal.place)
@@ -292,6 +295,13 @@ class _Performance:
         for pieces in taken:
             for piece in pieces:
                 piece.removal = replace(piece.removal, state=state)
+
+
+def _check_companions(unit: Unit, neighbours: Neighbours) -> None:
+    """Raise Unproved where something came to belong to the copy since the plan was made."""
+    for each in neighbours.of(unit.path).values():
+        if each.path not in unit.planned.beside:
+            raise Unproved(f"{_name(each.path)} belongs to it, and was not there before")
 
 
 def _removal(proof: Proof, place: bytes, kind: Kind, unit: int, *, companion: bool) -> Removal:

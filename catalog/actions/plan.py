@@ -112,17 +112,19 @@ class _Planner:
         if spared is not None:
             return Planned(match, spared=spared)
         companions: list[Companion] = []
+        beside: tuple[bytes, ...] = ()
         if self._order.deed.takes_away:
             found = self._companions(keep.path, match.photo.path)
             if isinstance(found, bytes):
                 return Planned(match, spared=Spared.COMPANION, detail=found)
             companions = found
+            beside = tuple(each.path for each in self._neighbours.of(match.photo.path).values())
         paths = match.photo.path, *(each.path for each in companions)
         if any(self._is_kept(path) for path in paths):  # since now, for one of the companions
             return Planned(match, spared=Spared.KEPT)
         for path in paths:
             self._goes(path)
-        return Planned(match, tuple(companions))
+        return Planned(match, tuple(companions), beside=beside)
 
     def _spared(self, keep: os.stat_result, match: Match, status: os.stat_result) -> Spared | None:
         """The first reason to leave a copy alone, its companions aside."""

@@ -64,12 +64,16 @@ class Companion:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A copy in a group; ``spared`` says why nothing becomes of it, ``detail`` names a file."""
+    """A copy in a group; ``spared`` says why nothing becomes of it, ``detail`` names a file.
+
+    ``beside`` is all that belonged to it when it was planned, be it a companion or left.
+    """
 
     match: Match
     companions: tuple[Companion, ...] = ()
     spared: Spared | None = None
     detail: bytes = b""
+    beside: tuple[bytes, ...] = ()
 
     @property
     def goes(self) -> bool:

@@ -417,3 +417,29 @@ def test_files_that_are_moved_keep_mode_and_time(album: Album) -> None:
     album.do(Deed.MOVE, album.group("kept.jpg", "copy.jpg"))
     status = os.stat(os.path.join(album.moved, b"copy.jpg"))
     assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o440, -1)
+
+
+@pytest.mark.parametrize("deed", [Deed.TRASH, Deed.MOVE, Deed.DELETE])
+@pytest.mark.parametrize("name", ["copies/a.xmp", "copies/a.CR2", "copies/a.jpg.json"])
+def test_what_came_to_belong_to_a_copy_since_the_plan_keeps_it(
+    album: Album, deed: Deed, name: str
+) -> None:
+    album.put_all(b"photo", "kept/a.jpg", "copies/a.jpg")
+    planned = album.plan(deed, album.group("kept/a.jpg", "copies/a.jpg"))
+    album.put(name, b"data")
+    receipt = album.perform(planned)
+    assert [refusal.why for refusal in receipt.refused] == [
+        f"{os.path.basename(name)} belongs to it, and was not there before"
+    ]
+    assert album.has("copies/a.jpg")
+
+
+def test_what_belonged_to_a_copy_and_stays_for_another_picture_keeps_nothing(
+    album: Album,
+) -> None:
+    album.put_all(b"photo", "kept/a.jpg", "copies/a.jpg")
+    album.put("copies/a.png", b"another")
+    album.put("copies/a.xmp", b"data")
+    receipt = album.do(Deed.TRASH, album.group("kept/a.jpg", "copies/a.jpg"))
+    assert (receipt.done, receipt.refused) == (1, ())
+    assert album.has("copies/a.xmp")
