@@ -469,19 +469,13 @@ class Catalog:
     def _recover(self) -> None:
         """What an action that was cut off left behind is put in order first."""
         self._check_usable()
-        from catalog.store.decisions import decisions_there
+        from catalog.store.decisions import anything_unfinished
 
-        decisions = decisions_there(self._path)
-        if decisions is None:
-            return
-        with decisions:
-            unfinished = bool(decisions.unfinished())
-        if unfinished:
-            from catalog.actions.returning import recover
-            from catalog.indexing.afterwards import look_again
+        if anything_unfinished(self._path):
+            from catalog.actions.returning import put_in_order
             from catalog.workers.cores import cores
 
-            look_again(self._path, recover(self._path).folders, cores())
+            put_in_order(self._path, cores())
 
     def _live(self) -> frozenset[int]:
         """The roots that a daemon follows and has brought in line with the disk by now."""

@@ -16,6 +16,7 @@ from catalog.actions.moving import Identity, exchange, identity_of, rename_exclu
 from catalog.actions.proving import Held, Unproved, digest_of
 from catalog.errors import Busy, CatalogError
 from catalog.escaping import printable
+from catalog.indexing.afterwards import look_again
 from catalog.model import Deed, Removal, State, signed64
 from catalog.store.decisions import Decisions, decisions_there
 
@@ -53,6 +54,14 @@ def recover(catalog: bytes) -> Recovery:
             return Recovery()
         except CatalogError as error:  # of another user's catalog one may ask all the same
             return Recovery(left=[f"an action that was cut off cannot be put in order: {error}"])
+
+
+def put_in_order(catalog: bytes, jobs: int) -> Recovery:
+    """As ``recover``, and the catalog knows at once where the files are."""
+    recovery = recover(catalog)
+    if recovery.folders:
+        look_again(catalog, recovery.folders, jobs)
+    return recovery
 
 
 def bring_home(decisions: Decisions, action: int | None = None) -> Recovery:

@@ -16,7 +16,7 @@ from catalog.model import HASH_BITS, HashKind
 from catalog.progress import Phase, Progress
 from catalog.queries.criteria import DUPLICATES_RADIUS, SIMILAR_RADIUS
 from catalog.store.database import Database, open_for_reading
-from catalog.store.decisions import decisions_there
+from catalog.store.decisions import anything_unfinished
 from catalog.store.place import catalog_file
 
 
@@ -116,24 +116,17 @@ def catalog_path(context: typer.Context, given: str | None) -> bytes:
 def the_catalog(context: typer.Context, given: str | None, *, quiet: bool = False) -> bytes:
     """The catalog file to use, once what an action that was cut off left behind is in order."""
     path = catalog_path(context, given)
-    decisions = decisions_there(path)
-    if decisions is not None:
-        with decisions:
-            unfinished = bool(decisions.unfinished())
-        if unfinished:
-            _recover(path, quiet=is_quiet(context, quiet))
+    if anything_unfinished(path):
+        _recover(path, quiet=is_quiet(context, quiet))
     return path
 
 
 def _recover(path: bytes, *, quiet: bool) -> None:
-    from catalog.actions.returning import recover  # for those who need it
-    from catalog.indexing.afterwards import look_again
+    from catalog.actions.returning import put_in_order  # for those who need it
     from catalog.rendering.doing import recovered
     from catalog.workers.cores import cores
 
-    recovery = recover(path)
-    if recovery.folders:
-        look_again(path, recovery.folders, cores())
+    recovery = put_in_order(path, cores())
     if not quiet:
         for line in recovered(recovery.returned, recovery.done, recovery.gone, recovery.left):
             print(f"imgcat: {harmless(line)}", file=sys.stderr)

@@ -259,6 +259,15 @@ def decisions_there(catalog: bytes) -> Decisions | None:
     return _opened(catalog, path, writable=os.access(os.path.dirname(path), os.W_OK))
 
 
+def anything_unfinished(catalog: bytes) -> bool:
+    """Whether an action on the catalog at this path goes on, or was cut off."""
+    decisions = decisions_there(catalog)
+    if decisions is None:
+        return False
+    with decisions:
+        return bool(decisions.unfinished())
+
+
 def _make(path: bytes) -> None:
     """An empty database; whole, or not there. Two that make it at once agree on one."""
     new = path + b".new-" + secrets.token_hex(4).encode()
