@@ -503,8 +503,8 @@ def _deed(deed: str, folder: AnyPath | None, *, same: bool, with_sidecars: bool)
     chosen = Deed(deed)
     if (chosen is Deed.MOVE) != (folder is not None):
         raise UsageError("a folder goes with the action 'move', which needs one")
-    if same and chosen is not Deed.TRASH:
+    if same and not chosen.takes_other_bytes:
         raise UsageError("'same' goes with the action 'trash' alone")
-    if with_sidecars and chosen not in (Deed.TRASH, Deed.MOVE):
+    if with_sidecars and not chosen.takes_along:
         raise UsageError("'with_sidecars' goes with the actions 'trash' and 'move'")
     return chosen

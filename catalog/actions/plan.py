@@ -193,7 +193,7 @@ class _Planner:
             self._kept.add(_file(beside))
             return Companion(each.path, equal.path)
         alone = self._order.with_sidecars and not each.picture
-        if alone and self._order.deed in (Deed.TRASH, Deed.MOVE):
+        if alone and self._order.deed.takes_along:
             return Companion(each.path, None)
         return None
 

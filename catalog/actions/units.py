@@ -118,7 +118,7 @@ def check_allowed(deed: Deed, units: Iterable[Unit]) -> None:
         kind = unit.planned.match.kind
         if kind not in (Kind.IDENTICAL, Kind.SAME):
             raise UsageError("what only looks alike is never acted on in bulk: look at each")
-        if kind is Kind.SAME and deed is not Deed.TRASH:
+        if kind is Kind.SAME and not deed.takes_other_bytes:
             raise UsageError("photos that are not the same bytes only go to the trash")
 
 

@@ -85,9 +85,9 @@ class Wishes:
             self._check_idle()
             return None
         (deed,) = deeds
-        if self.same and deed is not Deed.TRASH:
+        if self.same and not deed.takes_other_bytes:
             raise UsageError(f"--same goes with --trash alone, not with --{deed.value}")
-        if self.with_sidecars and deed not in (Deed.TRASH, Deed.MOVE):
+        if self.with_sidecars and not deed.takes_along:
             raise UsageError("--with-sidecars goes with --trash and --move")
         return Order(deed, self._folder(), protected, self.with_sidecars)
 

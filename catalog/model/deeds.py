@@ -25,6 +25,16 @@ class Deed(StrEnum):
         """Whether no file is left at the path of the copy."""
         return self in (Deed.TRASH, Deed.MOVE, Deed.DELETE)
 
+    @property
+    def takes_other_bytes(self) -> bool:
+        """Whether what is the same picture in other bytes may go so: only where it is kept."""
+        return self is Deed.TRASH
+
+    @property
+    def takes_along(self) -> bool:
+        """Whether a sidecar that has no equal may go along: where it is kept beside its photo."""
+        return self in (Deed.TRASH, Deed.MOVE)
+
 
 class Spared(StrEnum):
     """Why a plan leaves a copy alone."""
