@@ -21,7 +21,7 @@ from catalog.model import (
 )
 from catalog.rendering import human
 from catalog.rendering.look import Look, look_of
-from catalog.rendering.text import KEEP, relation_of, remarks_on, write_photo
+from catalog.rendering.text import KEEP, relation_of, remarks_on, write_offline, write_photo
 
 _LEFT: Final = "left alone"
 _VERBS: Final = {  # in the line of a file
@@ -83,9 +83,7 @@ def write_plan(plan: ActionPlan, stream: TextIO, look: Look | None = None) -> No
     look = look or look_of(stream)
     for number, group in enumerate(plan.groups, 1):
         _write_group(number, group, plan, stream, look)
-    for path, why in plan.offline:
-        line = f"Left out, as it is not there now: {printable(path)} ({printable(why)})"
-        stream.write(look.warning(line) + "\n")
+    write_offline(plan.offline, stream, look)
 
 
 def write_sums(plan: ActionPlan, stream: TextIO, look: Look | None = None) -> None:

@@ -89,11 +89,16 @@ def write_likeness(
         _write_horizon(answer, stream, look)
 
 
-def _write_horizon(answer: Duplicates | Likeness, stream: TextIO, look: Look) -> None:
-    """What the answer could not see: folders that are not there, and all since the last scan."""
-    for path, why in answer.offline:
+def write_offline(folders: Iterable[tuple[bytes, str]], stream: TextIO, look: Look) -> None:
+    """The folders that were left out, and why."""
+    for path, why in folders:
         line = f"Left out, as it is not there now: {printable(path)} ({printable(why)})"
         stream.write(look.warning(line) + "\n")
+
+
+def _write_horizon(answer: Duplicates | Likeness, stream: TextIO, look: Look) -> None:
+    """What the answer could not see: folders that are not there, and all since the last scan."""
+    write_offline(answer.offline, stream, look)
     if answer.last_scan_ns is not None and not answer.fresh:
         since = human.ago(answer.last_scan_ns)
         stream.write(look.dim(f"Last scan {since}; 'imgcat index' looks again.") + "\n")
