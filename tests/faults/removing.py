@@ -20,6 +20,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,6 +162,11 @@ class Album:
     def perform(self, planned: ActionPlan) -> Receipt:
         with open_decisions(self.catalog) as decisions:
             return perform(planned, decisions)
+
+    def ready(self, deed: Deed) -> Callable[[], Receipt]:
+        """All as it was, and the act that is to fail."""
+        self.begin()
+        return partial(self.perform, self.plan(deed))
 
     def act(self, deed: Deed) -> Receipt:
         return self.perform(self.plan(deed))

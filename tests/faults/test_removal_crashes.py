@@ -118,12 +118,8 @@ def test_r4_a_removal_killed_at_any_call_is_brought_home_or_done(
 ) -> None:
     log = album.place / "log"
 
-    def ready() -> Callable[[], Receipt]:
-        album.begin()
-        return partial(album.perform, album.plan(deed))
-
     def attempt(point: Point) -> None:
-        ended = traced(ready(), log, *point.options)
+        ended = traced(album.ready(deed), log, *point.options)
         assert ended.killed
         if deed is Deed.HARDLINK:  # at every instant
             there = found_below(album.home)
@@ -132,7 +128,7 @@ def test_r4_a_removal_killed_at_any_call_is_brought_home_or_done(
             ]
         album.recovers(deed)
 
-    points = some(points_of(ready(), log, CHANGING, ["KILL"]), most)
+    points = some(points_of(album.ready(deed), log, CHANGING, ["KILL"]), most)
     failures = tried(points, attempt)
     say(f"{deed}: killed at {len(points)} calls, of which {len(failures)} went wrong")
     assert not failures, "\n".join(failures)
@@ -146,18 +142,14 @@ def test_r4_a_removal_of_which_a_call_fails_leaves_each_photo_at_home_or_done(
 ) -> None:
     log = album.place / "log"
 
-    def ready() -> Callable[[], Receipt]:
-        album.begin()
-        return partial(album.perform, album.plan(deed))
-
     def attempt(point: Point) -> None:
-        ended = traced(ready(), log, *point.options)
+        ended = traced(album.ready(deed), log, *point.options)
         told(ended, album.count)
         if point.call not in ("openat", *ASKING):
             album.whole(deed)  # by itself, with no help from the next command
         album.recovers(deed)
 
-    points = some(points_of(ready(), log, CHANGING + ASKING, ERRORS), most)
+    points = some(points_of(album.ready(deed), log, CHANGING + ASKING, ERRORS), most)
     failures = tried(points, attempt)
     say(f"{deed}: {len(points)} calls failed, of which {len(failures)} went wrong")
     assert not failures, "\n".join(failures)
@@ -171,16 +163,12 @@ def test_r4_a_removal_from_whose_nth_call_on_all_fail_is_put_in_order_by_the_nex
 ) -> None:
     log = album.place / "log"
 
-    def ready() -> Callable[[], Receipt]:
-        album.begin()
-        return partial(album.perform, album.plan(deed))
-
     def attempt(point: Point) -> None:
-        ended = traced(ready(), log, *point.options)
+        ended = traced(album.ready(deed), log, *point.options)
         told(ended, album.count)
         album.recovers(deed)
 
-    points = some(points_of(ready(), log, CHANGING + ASKING, ["EIO+"]), most)
+    points = some(points_of(album.ready(deed), log, CHANGING + ASKING, ["EIO+"]), most)
     failures = tried(points, attempt)
     say(f"{deed}: all failed from {len(points)} calls on, of which {len(failures)} went wrong")
     assert not failures, "\n".join(failures)
