@@ -1,0 +1,1 @@
+"""Reviewing by eye: a local web page on which a person decides about each group."""
