@@ -57,6 +57,7 @@ class Photo:
     shown: float = 1.0  # part of the picture that is no bar along an edge, as far as was looked
     came_back: bool = False  # a copy of it had been thrown away before it came
     stamped: bool = False  # something is laid over it that the kept photo of its group has not
+    id: int = 0  # of the file in its catalog, as long as that follows it; 0: of none
 
     @property
     def detail(self) -> int:

@@ -145,6 +145,20 @@ class StoredGroups(Sequence[Group]):
     def __len__(self) -> int:
         return len(self._members)
 
+    @property
+    def members(self) -> Members:
+        """The files of all groups, as they were found."""
+        return self._members
+
+    @property
+    def relations(self) -> Relations | None:
+        """How these relate; None where nothing was verified."""
+        return self._relations
+
+    def some(self, numbers: Sequence[int]) -> list[Group]:
+        """The groups of these numbers, without those whose photos went since."""
+        return list(self._read(numbers, Places(self._database)))
+
     @overload
     def __getitem__(self, index: int) -> Group: ...
     @overload

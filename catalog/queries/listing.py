@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 
 from catalog.model import Photo
 from catalog.queries.scope import Scope, scope_of
-from catalog.store import listing
+from catalog.store import folders, listing
 from catalog.store.database import Database
 from catalog.store.folders import Places
 
@@ -19,6 +20,20 @@ def photos(database: Database, paths: Sequence[bytes] = ()) -> Iterator[Photo]:
     the catalog does not follow.
     """
     return _read(database, scope_of(database, paths))
+
+
+def photos_at(database: Database, paths: Iterable[bytes]) -> dict[bytes, Photo]:
+    """The photos at these absolute real paths, by path; where none is there, there is none."""
+    found: dict[bytes, Photo] = {}
+    known: dict[bytes, int | None] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in known:
+            known[folder] = folders.find(database, folder)
+        at = known[folder]
+        if at is not None:
+            found.update((path, photo) for photo in listing.at(database, at, name))
+    return found
 
 
 def _read(database: Database, scope: Scope) -> Iterator[Photo]:

@@ -140,6 +140,10 @@ class Database:
         rows = self.rows(sql, parameters)
         return rows[0][0] if rows else None
 
+    def changes(self) -> int:
+        """A number that is another one once somebody else has written to the catalog."""
+        return int(self.value("PRAGMA data_version"))
+
     @contextlib.contextmanager
     def writing(self, progress: Progress = SILENT) -> Iterator[Writer]:
         """One transaction under the write lock: all of it, or none.

@@ -149,6 +149,35 @@ def names(database: Database, chosen: NDArray[np.int64]) -> dict[int, bytes]:
     return found
 
 
+def days(database: Database, chosen: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The day of each of these files, which are rising: taken, or else last modified.
+
+    Days are counted from 1970-01-01, in the time that EXIF or this machine has; a file that is not
+    there any more, and a time that no calendar has, are of day 0.
+    """
+    sql = (
+        "SELECT photo.id, ifnull(CAST(julianday(ifnull(date(taken_at), "
+        "date(mtime_ns / 1000000000, 'unixepoch', 'localtime'))) - 2440587.5 AS INTEGER), 0) "
+        "FROM photo JOIN content ON content.id = photo.content "
+        "WHERE photo.id IN (SELECT value FROM json_each(?))"
+    )
+    found = np.zeros(len(chosen), dtype=np.int32)
+    for ids in _portions(chosen):
+        rows = np.array(database.rows(sql, (ids,)), dtype=np.int64).reshape(-1, 2)
+        found[np.searchsorted(chosen, rows[:, 0])] = rows[:, 1]
+    return found
+
+
+def folders_of(database: Database, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The folder of each of these files, which are rising; 0 of one that is not there any more."""
+    sql = "SELECT id, folder FROM photo WHERE id IN (SELECT value FROM json_each(?))"
+    found = np.zeros(len(chosen), dtype=np.int64)
+    for ids in _portions(chosen):
+        rows = np.array(database.rows(sql, (ids,)), dtype=np.int64).reshape(-1, 2)
+        found[np.searchsorted(chosen, rows[:, 0])] = rows[:, 1]
+    return found
+
+
 def records(database: Database, chosen: Sequence[int], places: Places) -> dict[int, Photo]:
     """These files by row id; those that are not there any more are left out.
 

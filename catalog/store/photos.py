@@ -327,14 +327,14 @@ def with_contents(
         marks = ",".join("?" * len(some))
         for row in database.rows(f"{_PHOTO} AND photo.content IN ({marks})", some):
             if wanted(row[1], row[2]):
-                yield _photo(row[1:], places)
+                yield _photo(row, places)
 
 
 def by_id(database: Database, photos: Sequence[int], places: Places) -> Iterator[tuple[int, Photo]]:
     """Those of these files that are there and hold a content, with their ids."""
     ids = json.dumps(list(photos))
     for row in database.rows(f"{_PHOTO} AND photo.id IN (SELECT value FROM json_each(?))", (ids,)):
-        yield row[0], _photo(row[1:], places)
+        yield row[0], _photo(row, places)
 
 
 def _photo_row(row: Row) -> PhotoRow:
@@ -353,7 +353,7 @@ def _photo_row(row: Row) -> PhotoRow:
 
 
 def _photo(row: Row, places: Places) -> Photo:
-    folder, name, size, mtime, ctime, inode, filesystem, content, digest, *rest = row
+    photo, folder, name, size, mtime, ctime, inode, filesystem, content, digest, *rest = row
     form, width, height, orientation, taken_at, camera, flat, frames, shown = rest
     return Photo(
         path=places.path(folder) + b"/" + name,
@@ -370,6 +370,7 @@ def _photo(row: Row, places: Places) -> Photo:
         flat=bool(flat),
         frames=frames,
         shown=shown,
+        id=photo,
     )
 
 
