@@ -107,7 +107,7 @@ class KeepRule:
     def words(self, kept: Photo, other: Photo) -> str:
         """Why ``kept`` is, which is the better of the two by this rule."""
         if self.key is Key.FOLDER:
-            return f"in {_told(self.folders[0])}"
+            return f"in {from_home(self.folders[0])}"
         if self.key is Key.FORMAT:
             better, worse = (printable(photo.family.lower()) for photo in (kept, other))
             return f"format {better} before {worse}"
@@ -174,7 +174,7 @@ def lies_below(path: bytes, folder: bytes) -> bool:
     return path.startswith(folder if folder.endswith(b"/") else folder + b"/")
 
 
-def _told(folder: bytes) -> str:
+def from_home(folder: bytes) -> str:
     """As people write it: from their home folder, where it is in there."""
     home = os.path.realpath(os.path.expanduser(b"~"))
     if home != b"/" and (folder == home or lies_below(folder, home)):

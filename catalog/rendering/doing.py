@@ -114,14 +114,19 @@ def wish(plan: ActionPlan) -> str:
 def write_receipt(receipt: Receipt, stream: TextIO, look: Look | None = None) -> None:
     """What was done, and what not."""
     look = look or look_of(stream)
+    stream.write(look.bold(receipt_words(receipt)) + "\n")
+    _write_refusals(receipt, stream, look)
+    if receipt.action is not None and receipt.deed is not Deed.REFLINK:
+        stream.write(f"'imgcat undo {receipt.action}' {_BACK.get(receipt.deed, _PUTS_BACK)}.\n")
+
+
+def receipt_words(receipt: Receipt) -> str:
+    """What was done, in a sentence."""
     parts = [f"{human.counted(receipt.done, 'photo')} {_DONE[receipt.deed]}"]
     if receipt.companions:
         parts.append(f"{human.counted(receipt.companions, 'file')} with them")
     parts.append(_won(receipt.deed, receipt.bytes_won, "won"))
-    stream.write(look.bold(", ".join(part for part in parts if part)) + ".\n")
-    _write_refusals(receipt, stream, look)
-    if receipt.action is not None and receipt.deed is not Deed.REFLINK:
-        stream.write(f"'imgcat undo {receipt.action}' {_BACK.get(receipt.deed, _PUTS_BACK)}.\n")
+    return ", ".join(part for part in parts if part) + "."
 
 
 def write_left(plan: ActionPlan, stream: TextIO, look: Look | None = None) -> None:
@@ -135,15 +140,18 @@ def write_left(plan: ActionPlan, stream: TextIO, look: Look | None = None) -> No
 def write_undone(receipt: Receipt, stream: TextIO, look: Look | None = None) -> None:
     """What was put back, and what not."""
     look = look or look_of(stream)
-    if receipt.deed is Deed.KEEP_BOTH:
-        line = f"{human.counted(receipt.done, 'picture')} may be duplicates of each other again."
-    else:
-        with_them = ""
-        if receipt.companions:
-            with_them = f", {human.counted(receipt.companions, 'file')} with them"
-        line = f"{human.counted(receipt.done, 'photo')} put back{with_them}."
-    stream.write(look.bold(line) + "\n")
+    stream.write(look.bold(undone_words(receipt)) + "\n")
     _write_refusals(receipt, stream, look)
+
+
+def undone_words(receipt: Receipt) -> str:
+    """What was put back, in a sentence."""
+    if receipt.deed is Deed.KEEP_BOTH:
+        return f"{human.counted(receipt.done, 'picture')} may be duplicates of each other again."
+    with_them = ""
+    if receipt.companions:
+        with_them = f", {human.counted(receipt.companions, 'file')} with them"
+    return f"{human.counted(receipt.done, 'photo')} put back{with_them}."
 
 
 def write_history(actions: Sequence[Action], stream: TextIO, look: Look | None = None) -> None:
@@ -154,11 +162,19 @@ def write_history(actions: Sequence[Action], stream: TextIO, look: Look | None =
         return
     width = max(len(str(action.id)) for action in actions)
     for action in actions:
-        into = "" if action.folder is None else f" into {printable(action.folder)}"
-        stream.write(
-            f"{action.id:>{width}}  {look.dim(human.minute(action.begun_ns))}  {_what(action)} "
-            f"{_DONE[action.deed]}{into}{look.dim(_standing(action))}\n"
-        )
+        when = look.dim(human.minute(action.begun_ns))
+        standing = look.dim(_standing(action))
+        stream.write(f"{action.id:>{width}}  {when}  {_deed_words(action)}{standing}\n")
+
+
+def action_words(action: Action) -> str:
+    """What an action was, and what is left of it."""
+    return _deed_words(action) + _standing(action)
+
+
+def _deed_words(action: Action) -> str:
+    into = "" if action.folder is None else f" into {printable(action.folder)}"
+    return f"{_what(action)} {_DONE[action.deed]}{into}"
 
 
 def write_files(removals: Sequence[Removal], stream: TextIO, look: Look | None = None) -> None:

@@ -136,7 +136,7 @@ def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
         heading.insert(2, f"worst score {group.score:.3f}")
     kept = look.dim(f"(kept: {group.keep_reason})")
     stream.write(f"{look.bold(f'Group {number:,}: ' + ', '.join(heading))} {kept}\n")
-    write_photo(KEEP, group.keep, _own_remarks(group.keep), stream, look)
+    write_photo(KEEP, group.keep, own_remarks(group.keep), stream, look)
     for match in group.matches:
         write_photo(relation_of(match), match.photo, remarks_on(match), stream, look)
     stream.write("\n")
@@ -191,11 +191,11 @@ def remarks_on(match: Match) -> list[str]:
         *words.sides(match.lost, match.more),
         *([_STAMPS[match.rule]] if match.rule is not None and match.rule in _STAMPS else []),
         *([_NOT_COMPARED] if match.rule in (Rule.NOT_COMPARED, Rule.UNDECIDED) else []),
-        *_own_remarks(match.photo),
+        *own_remarks(match.photo),
     ]
 
 
-def _own_remarks(photo: Photo) -> list[str]:
+def own_remarks(photo: Photo) -> list[str]:
     """What is worth a word about a photo by itself."""
     return [
         *(["flat"] if photo.flat else []),
