@@ -15,6 +15,7 @@ from typing import Final
 
 from catalog.actions.companions import Belonging, Neighbours
 from catalog.actions.protected import Folders, upwards
+from catalog.actions.units import check_order
 from catalog.model import (
     ActionPlan,
     Companion,
@@ -47,10 +48,15 @@ def plan(
     """What ``order`` comes to for these groups, first to last.
 
     No file that is kept in one group goes in another, under whatever path or as a companion: the
-    group that came first decides.
+    group that came first decides. By eye nothing goes that was to be kept in any of them. Raises
+    UsageError where photos that were chosen by eye are to go elsewhere than to the trash.
     """
+    check_order(order)
     progress.start(Phase.PLANNING)
     planner = _Planner(order)
+    if order.by_eye:
+        groups = tuple(groups)
+        planner.keep(group.keep for group in groups)
     planned = []
     for group in groups:
         planned.append(planner.planned(group))
@@ -67,6 +73,11 @@ class _Planner:
         self._neighbours = Neighbours()
         self._protected = Folders(order.protected)
         self._device = None if order.folder is None else _device_of(order.folder)
+
+    def keep(self, photos: Iterable[Photo]) -> None:
+        """None of these goes, whatever comes first."""
+        found = (_status(photo.path) for photo in photos)
+        self._kept.update(_file(status) for status in found if status is not None)
 
     def planned(self, group: Group) -> PlannedGroup:
         group = self._with_a_keeper_that_stays(group)
@@ -137,7 +148,7 @@ class _Planner:
             return Spared.KEPT
         if path in self._paths or len(self._going.get(_file(status), ())) >= status.st_nlink:
             return Spared.GOES_ALREADY  # the latter: all its names go, this is one of another mount
-        if match.kind is not Kind.IDENTICAL:
+        if match.kind is not Kind.IDENTICAL and not self._order.by_eye:
             if match.more:
                 return Spared.SHOWS_MORE
             if match.rule in _NO_LONGER_COMPLETE:

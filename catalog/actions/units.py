@@ -10,9 +10,10 @@ from typing import Final
 
 from catalog.actions.proving import Proof
 from catalog.errors import UsageError
-from catalog.model import ActionPlan, Deed, Kind, Photo, Planned, Removal
+from catalog.model import ActionPlan, Deed, Kind, Order, Photo, Planned, Removal
 
 _MATCHED_AT_ONCE: Final = 40  # photos that are not the same bytes: some ten seconds
+_VERIFIED: Final = frozenset({Kind.IDENTICAL, Kind.SAME, Kind.SIMILAR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,24 @@ def units_of(plan: ActionPlan) -> list[Unit]:
     return [Unit(number, keep, copy) for number, (keep, copy) in enumerate(copies, 1)]
 
 
-def check_allowed(deed: Deed, units: Iterable[Unit]) -> None:
+def check_order(order: Order) -> None:
+    """Raise UsageError for what may not be wanted, of whatever photos."""
+    if order.by_eye and not order.deed.takes_other_bytes:
+        raise UsageError("what was chosen by eye only goes to the trash")
+
+
+def check_allowed(order: Order, units: Iterable[Unit]) -> None:
     """Raise UsageError for photos that may not be acted on so."""
+    check_order(order)
     for unit in units:
         kind = unit.planned.match.kind
+        if order.by_eye:
+            if kind not in _VERIFIED:
+                raise UsageError("what only has close hashes is never acted on, not even by eye")
+            continue
         if kind not in (Kind.IDENTICAL, Kind.SAME):
             raise UsageError("what only looks alike is never acted on in bulk: look at each")
-        if kind is Kind.SAME and not deed.takes_other_bytes:
+        if kind is Kind.SAME and not order.deed.takes_other_bytes:
             raise UsageError("photos that are not the same bytes only go to the trash")
 
 

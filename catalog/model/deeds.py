@@ -108,6 +108,7 @@ class Order:
     folder: bytes | None = None  # to move copies to: absolute, without links
     protected: tuple[bytes, ...] = ()  # folders in which nothing is touched, alike
     with_sidecars: bool = False  # take along what has no equal beside the kept photo
+    by_eye: bool = False  # a person looked at each pair, and said which one stays: only for TRASH
 
 
 @dataclass(frozen=True, slots=True)

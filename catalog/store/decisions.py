@@ -52,7 +52,7 @@ CREATE TABLE removal (
     path       BLOB NOT NULL,     -- at home
     place      BLOB NOT NULL,     -- where it is put
     keeper     BLOB NOT NULL,     -- the equal file, or the kept photo
-    kind       TEXT NOT NULL,     -- what it was to that: identical, same
+    kind       TEXT NOT NULL,     -- what it was to that: identical, same, similar
     unit       INTEGER NOT NULL,  -- files of one number go together
     companion  INTEGER NOT NULL,  -- 1: it went with a photo
     digest     BLOB NOT NULL,     -- BLAKE3 of all bytes

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from catalog.actions import moving
 from catalog.imaging.formats import PICTURE_SUFFIXES, suffix_of
-from catalog.model import ActionPlan, Deed, Group, Planned, Receipt
+from catalog.model import ActionPlan, Deed, Group, Kind, Planned, Receipt, Rule, Side
 from catalog.store.decisions import Decisions
 from tests.actions.albums import Album, Standing, copies, paths
 
@@ -33,16 +33,25 @@ BESIDE = (b".xmp", b".xmp", b".XMP", b".mov", b".jpg.json", b".cr2")
 CONTENTS = (b"A", b"A", b"A", b"BB", b"BB", b"C")
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(
+    ("deed", "by_eye"),
+    [
+        *(pytest.param(deed, False, id=deed) for deed in DEEDS),
+        pytest.param(Deed.TRASH, True, id="by eye"),
+    ],
+)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(chance=st.randoms(use_true_random=True))  # weighed: left alone, most trees have no copies
-def test_what_is_planned_is_done_and_what_is_done_is_undone(deed: Deed, chance: Random) -> None:
+def test_what_is_planned_is_done_and_what_is_done_is_undone(
+    deed: Deed, by_eye: bool, chance: Random
+) -> None:
     with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as monkeypatch:
         album = Album(Path(place), monkeypatch)
         _make(album, chance)
         before = album.tree()
-        groups = _groups(album, chance)
-        planned = album.plan(deed, *groups, with_sidecars=chance.random() < 0.5)
+        groups = (_chosen_by_eye if by_eye else _groups)(album, chance)
+        with_sidecars = chance.random() < 0.5
+        planned = album.plan(deed, *groups, with_sidecars=with_sidecars, by_eye=by_eye)
         keepers = {os.path.relpath(g.keep.path, album.top): g.keep.path for g in planned.groups}
         assert album.tree() == before, "a plan changes nothing"
 
@@ -179,3 +188,28 @@ def _groups(album: Album, chance: Random) -> list[Group]:
             groups.append(album.group(*names))
     chance.shuffle(groups)
     return groups
+
+
+def _chosen_by_eye(album: Album, chance: Random) -> list[Group]:
+    """Of photos of any bytes some are kept and others are to go for them, be it contradictory."""
+    tree = album.tree()
+    photos = [name for name in sorted(tree) if suffix_of(name) in PICTURE_SUFFIXES]
+    groups = []
+    for _ in range(chance.randrange(1, 4)):
+        keep, *others = chance.sample(photos, min(len(photos), chance.randrange(2, 6)))
+        if others:
+            kept = album.photo(keep)
+            matches = tuple(
+                album.match(kept, name, **_seen(chance, tree[name].content == tree[keep].content))
+                for name in others
+            )
+            groups.append(Group(kept, "chosen", matches))
+    return groups
+
+
+def _seen(chance: Random, identical: bool) -> dict[str, Any]:
+    """What a search might say of a pair."""
+    if identical:
+        return {"kind": Kind.IDENTICAL}
+    rule = chance.choice([Rule.PIXELS_AGREE, Rule.STAMP_ON_FIRST, Rule.LOOKS_ALIKE])
+    return {"kind": rule.kind, "rule": rule, "more": chance.choice([(), (Side("left", 0.1),)])}
