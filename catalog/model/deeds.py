@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from catalog.model.matches import Kind, Match
+from catalog.model.matches import Kind, Match, weakest
 from catalog.model.photos import Photo
 
 
@@ -98,6 +98,11 @@ class PlannedGroup:
     keep: Photo
     keep_reason: str
     copies: tuple[Planned, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The weakest kind among the copies."""
+        return weakest(copy.match.kind for copy in self.copies)
 
 
 @dataclass(frozen=True, slots=True)

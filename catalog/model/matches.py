@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -17,6 +17,11 @@ class Kind(StrEnum):
     SAME = "same"  # one picture, verified
     SIMILAR = "similar"  # looks alike, verified
     HASH = "hash"  # close hashes, nothing verified
+
+
+def weakest(kinds: Iterable[Kind]) -> Kind:
+    """The one that says least; of none, the first."""
+    return max(kinds, key=list(Kind).index, default=Kind.IDENTICAL)
 
 
 class Rule(StrEnum):
@@ -129,8 +134,7 @@ class Group:
     @property
     def kind(self) -> Kind:
         """The weakest kind among the matches."""
-        order = list(Kind)
-        return max((m.kind for m in self.matches), key=order.index)
+        return weakest(match.kind for match in self.matches)
 
     @property
     def score(self) -> float:

@@ -21,7 +21,14 @@ from catalog.model import (
 )
 from catalog.rendering import human
 from catalog.rendering.look import Look, look_of
-from catalog.rendering.text import KEEP, relation_of, remarks_on, write_offline, write_photo
+from catalog.rendering.text import (
+    GROUP_WORDS,
+    KEEP,
+    relation_of,
+    remarks_on,
+    write_offline,
+    write_photo,
+)
 
 _LEFT: Final = "left alone"
 _VERBS: Final = {  # in the line of a file
@@ -204,15 +211,13 @@ def recovered(returned: int, done: int, gone: int, left: Sequence[str]) -> Itera
 def _write_group(
     number: int, group: PlannedGroup, plan: ActionPlan, stream: TextIO, look: Look
 ) -> None:
-    identical = all(copy.match.kind is Kind.IDENTICAL for copy in group.copies)
-    what = "identical" if identical else "same picture"
-    kept = look.dim(f"(kept: {group.keep_reason})")
-    stream.write(f"{look.bold(f'Group {number:,}: {what}')} {kept}\n")
+    kind, kept = group.kind, look.dim(f"(kept: {group.keep_reason})")
+    stream.write(f"{look.bold(f'Group {number:,}: {GROUP_WORDS[kind]}')} {kept}\n")
     write_photo(KEEP, group.keep, [], stream, look)
     for copy in group.copies:
         if copy.goes:
             remarks = remarks_on(copy.match)
-            if not identical:
+            if kind is not Kind.IDENTICAL:
                 remarks.insert(0, relation_of(copy.match))
             write_photo(_VERBS[plan.order.deed], copy.match.photo, remarks, stream, look)
         else:

@@ -16,7 +16,7 @@ from catalog.rendering.look import Look, look_of
 
 ROOMY = 100  # columns from which the facts (45 columns) and most paths share a line
 
-_GROUP_WORDS = {
+GROUP_WORDS = {
     Kind.IDENTICAL: "identical",
     Kind.SAME: "same picture",
     Kind.SIMILAR: "similar",
@@ -129,7 +129,7 @@ def _write_pairs(pairs: Iterable[Pair], stream: TextIO, look: Look) -> None:
 def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
     heading = [
         human.counted(1 + len(group.matches), "photo"),
-        _GROUP_WORDS[group.kind],
+        GROUP_WORDS[group.kind],
         f"{human.size(group.reclaimable)} reclaimable",
     ]
     if group.kind in (Kind.SAME, Kind.SIMILAR):

@@ -25,6 +25,7 @@ from catalog.model import (
     Receipt,
     Refusal,
     Removal,
+    Rule,
     Side,
     Spared,
     State,
@@ -152,6 +153,35 @@ def test_each_reason_to_leave_a_copy_alone_has_its_words(photo, spared: Spared) 
         doing.spared_words(Planned(match, spared=other)) for other in Spared if other is not spared
     }
     assert words not in others
+
+
+def test_a_group_that_was_chosen_by_eye_says_that_it_only_looks_alike(photo) -> None:
+    same = Planned(Match(photo(b"/b.jpg"), Kind.SAME, 2, 0.9987))
+    like = Planned(
+        Match(
+            photo(b"/c.jpg"),
+            Kind.SIMILAR,
+            9,
+            0.912,
+            rule=Rule.LOOKS_ALIKE,
+            more=(Side("left", 0.1),),
+        )
+    )
+    group = PlannedGroup(photo(b"/a.jpg"), "chosen", (same, like))
+    planned = ActionPlan(Order(Deed.TRASH, by_eye=True), (group,), 1)
+    said = shown(doing.write_plan, planned)
+    assert said.startswith("Group 1: similar (kept: chosen)\n")
+    assert "/b.jpg  (same 0.999)\n" in said
+    assert "/c.jpg  (similar 0.912, " in said
+    (told,) = plan_as_json(planned)["groups"]
+    assert [copy["kind"] for copy in told["copies"]] == ["same", "similar"]
+    files = done.history([], [removal(b"/c.jpg", kind=Kind.SIMILAR)])["files"]
+    assert [file["kind"] for file in files] == ["similar"]
+
+
+def test_a_group_in_which_nothing_is_left_is_shown_all_the_same(photo) -> None:
+    planned = ActionPlan(Order(Deed.TRASH), (PlannedGroup(photo(b"/a.jpg"), "chosen", ()),), 0)
+    assert shown(doing.write_plan, planned).startswith("Group 1: identical (kept: chosen)\n")
 
 
 def test_the_json_of_a_plan_has_every_file(photo) -> None:
