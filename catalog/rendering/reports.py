@@ -165,7 +165,7 @@ def write_summary(answer: Summary, stream: TextIO, look: Look | None = None) -> 
 
 def _write_came_back(answer: Summary, stream: TextIO, look: Look) -> None:
     for path in answer.came_back[:_MOST_CAME_BACK]:
-        line = f"Thrown away as a copy, and here again: {printable(path)}"
+        line = f"Thrown away before, and here again: {printable(path)}"
         stream.write(look.warning(line) + "\n")
     more = len(answer.came_back) - _MOST_CAME_BACK
     if more > 0:

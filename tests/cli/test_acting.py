@@ -456,7 +456,7 @@ def test_index_and_dupes_mark_what_was_thrown_away_and_is_here_again(album: Albu
     assert album.dupes("--trash", "--apply", "--yes").code == 4
     again = album.copy("kept/0.png", "phone/again.png")
     done = album.imgcat.ask("index")
-    assert f"Thrown away as a copy, and here again: {again}\n" in done.text
+    assert f"Thrown away before, and here again: {again}\n" in done.text
     assert "here again" not in album.imgcat.ask("index").text, "once"
     assert f"{again}  (thrown away before, and here again)\n" in album.dupes().text
     assert f"{again}  (thrown away before, and here again)\n" in album.dupes("--trash").text

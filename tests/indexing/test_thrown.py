@@ -7,11 +7,27 @@ from pathlib import Path
 
 import pytest
 
+from catalog.actions.perform import perform
+from catalog.actions.plan import plan
+from catalog.actions.undo import to_undo, undo
 from catalog.indexing import afterwards, thrown
 from catalog.indexing.afterwards import look_again
-from catalog.model import Change, Deed, Happening, Kind, Removal, State
+from catalog.model import (
+    Change,
+    Deed,
+    Group,
+    Happening,
+    Kind,
+    Match,
+    Order,
+    Removal,
+    Rule,
+    State,
+)
 from catalog.progress import SILENT
-from catalog.store.database import open_for_writing
+from catalog.queries.back import CameBack
+from catalog.queries.listing import photos
+from catalog.store.database import open_for_reading, open_for_writing
 from catalog.store.decisions import decisions_file, open_decisions
 from catalog.store.thrown import came_back
 from tests.support import Library, digest
@@ -103,6 +119,31 @@ def test_what_was_undone_does_not_come_back(copied: Library) -> None:
         decisions.settle(rows, State.UNDONE)
     copied.put("copy.bmp", 1)
     assert copied.index().came_back == ()
+
+
+def test_what_a_person_threw_away_by_eye_is_told_when_it_comes_again_until_that_is_undone(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name, seed in (("kept.bmp", 1), ("like.bmp", 2)):
+        library.put(name, seed)
+    library.index()
+    with open_for_reading(library.catalog) as database:
+        kept, like = photos(database, ())
+    group = Group(kept, "chosen", (Match(like, Kind.SIMILAR, 9, 0.9, rule=Rule.LOOKS_ALIKE),))
+    with open_decisions(library.catalog) as decisions:
+        assert perform(plan([group], Order(Deed.TRASH, by_eye=True)), decisions).done == 1
+    assert library.index().came_back == ()
+    library.put("again.bmp", 2)
+    assert library.index().came_back == (library.path("again.bmp"),)
+    with open_for_reading(library.catalog) as database:
+        back = CameBack.of(database)
+        assert [back.marked(each).came_back for each in photos(database, ())] == [True, False]
+    with open_decisions(library.catalog) as decisions:
+        assert undo(decisions, to_undo(decisions)).done == 1
+    library.put("once more.bmp", 2)
+    assert library.index().came_back == ()
+    assert library.known()[b"like.bmp"] == like.digest
 
 
 def test_nothing_is_asked_or_made_where_nothing_was_decided(
