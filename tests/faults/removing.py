@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 from blake3 import blake3
@@ -95,11 +95,22 @@ def group_of(keep: bytes, *copies: bytes) -> Group:
     return Group(kept, "first", matches)
 
 
+def look_alike(keep: bytes, *others: bytes) -> Group:
+    """These are of other bytes, and a person looked at them."""
+    return Group(
+        photo_at(keep), "first", tuple(Match(photo_at(o), Kind.SIMILAR, 9, 0.9) for o in others)
+    )
+
+
 @dataclass
 class Album:
-    """Folder ``a`` is kept, and ``b`` has a copy of each of its photos."""
+    """Folder ``a`` is kept, and ``b`` has a copy of each of its photos.
+
+    ``by_eye``, it has another photo for each, that a person chose to be rid of.
+    """
 
     place: Path
+    by_eye: bool = False
     count: int = 3
     with_companion: frozenset[int] = frozenset({2})
     before: dict[bytes, Found] = field(default_factory=dict)
@@ -133,8 +144,9 @@ class Album:
         dice = random.Random(self.count)
         for number in range(1, self.count + 1):
             data = dice.randbytes(500 + number)
+            other = data[::-1] if self.by_eye else data
             for folder, path in enumerate((self.a(number), self.b(number))):
-                self.put(path, data, 100 * number + folder)
+                self.put(path, other if folder else data, 100 * number + folder)
                 if number in self.with_companion:
                     self.put(os.path.splitext(path)[0] + b".xmp", data[:99], number + folder)
         open_decisions(self.catalog).close()
@@ -152,11 +164,13 @@ class Album:
     # -- acting --------------------------------------------------------------------------------
 
     def order(self, deed: Deed) -> Order:
-        return Order(deed, os.fsencode(self.moved) if deed is Deed.MOVE else None)
+        folder = os.fsencode(self.moved) if deed is Deed.MOVE else None
+        return Order(deed, folder, by_eye=self.by_eye)
 
     def plan(self, deed: Deed, *, keep_b: bool = False) -> ActionPlan:
         ends = ((self.a(n), self.b(n)) for n in range(1, self.count + 1))
-        groups = [group_of(*(reversed(pair) if keep_b else pair)) for pair in ends]
+        group = look_alike if self.by_eye else group_of
+        groups = [group(*(reversed(pair) if keep_b else pair)) for pair in ends]
         return plan(groups, self.order(deed))
 
     def perform(self, planned: ActionPlan) -> Receipt:
@@ -260,6 +274,16 @@ def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Album:
     album = Album(tmp_path)
     album.begin()
     return album
+
+
+BY_EYE: Final = "by eye"
+
+
+@pytest.fixture
+def deed(request: pytest.FixtureRequest, album: Album) -> Deed:
+    """What is done with the album: the parameter. By eye it goes to the trash."""
+    album.by_eye = request.param == BY_EYE
+    return Deed.TRASH if album.by_eye else Deed(request.param)
 
 
 # -- other processes -------------------------------------------------------------------------

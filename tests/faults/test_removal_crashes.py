@@ -20,21 +20,23 @@ from catalog.actions.returning import recover
 from catalog.model import Deed, Receipt
 from catalog.store.decisions import open_decisions
 from tests.faults.removing import (
+    BY_EYE,
     Album,
     Ended,
     Point,
     album,
     counted,
+    deed,
     found_below,
     strace_works,
     traced,
 )
 from tests.soak.figures import Say
 
-__all__ = ["album", "strace_works"]
+__all__ = ["album", "deed", "strace_works"]
 
 SEED = int(os.environ.get("IMGCAT_SEED", "23"))
-DEEDS = [Deed.TRASH, Deed.MOVE, Deed.DELETE, Deed.HARDLINK]
+DEEDS = [Deed.TRASH, Deed.MOVE, Deed.DELETE, Deed.HARDLINK, BY_EYE]
 
 # What changes something on a disk; to be killed between any two of these is to be killed anywhere.
 CHANGING = (
@@ -112,7 +114,7 @@ def told(ended: Ended, units: int) -> None:
 
 @pytest.mark.usefixtures("strace_works")
 @pytest.mark.parametrize("most", [16, pytest.param(100_000, marks=SOAK)])
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS, indirect=True)
 def test_r4_a_removal_killed_at_any_call_is_brought_home_or_done(
     album: Album, deed: Deed, most: int, say: Say
 ) -> None:
@@ -136,7 +138,7 @@ def test_r4_a_removal_killed_at_any_call_is_brought_home_or_done(
 
 @pytest.mark.usefixtures("strace_works")
 @pytest.mark.parametrize("most", [16, pytest.param(100_000, marks=SOAK)])
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS, indirect=True)
 def test_r4_a_removal_of_which_a_call_fails_leaves_each_photo_at_home_or_done(
     album: Album, deed: Deed, most: int, say: Say
 ) -> None:
@@ -157,7 +159,7 @@ def test_r4_a_removal_of_which_a_call_fails_leaves_each_photo_at_home_or_done(
 
 @pytest.mark.usefixtures("strace_works")
 @pytest.mark.parametrize("most", [6, pytest.param(100_000, marks=SOAK)])
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS, indirect=True)
 def test_r4_a_removal_from_whose_nth_call_on_all_fail_is_put_in_order_by_the_next_command(
     album: Album, deed: Deed, most: int, say: Say
 ) -> None:
@@ -176,7 +178,7 @@ def test_r4_a_removal_from_whose_nth_call_on_all_fail_is_put_in_order_by_the_nex
 
 @pytest.mark.usefixtures("strace_works")
 @pytest.mark.parametrize("most", [10, pytest.param(100_000, marks=SOAK)])
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS, indirect=True)
 def test_r7_undoing_that_is_killed_or_fails_at_any_call_is_finished_by_undoing_again(
     album: Album, deed: Deed, most: int, say: Say
 ) -> None:
@@ -206,7 +208,7 @@ def test_r7_undoing_that_is_killed_or_fails_at_any_call_is_finished_by_undoing_a
 
 @pytest.mark.usefixtures("strace_works")
 @pytest.mark.parametrize("most", [8, pytest.param(100_000, marks=SOAK)])
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS, indirect=True)
 def test_r4_recovering_that_is_killed_or_fails_at_any_call_is_finished_by_recovering_again(
     album: Album, deed: Deed, most: int, say: Say
 ) -> None:

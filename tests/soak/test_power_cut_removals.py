@@ -25,11 +25,13 @@ from catalog.actions.returning import recover
 from catalog.model import Deed, State
 from catalog.store.decisions import decisions_file
 from tests.faults.removing import (
+    BY_EYE,
     Album,
     Found,
     album,
     contents_below,
     contents_of,
+    deed,
     found_below,
 )
 from tests.soak.acting import Acting, Moment
@@ -37,12 +39,12 @@ from tests.soak.disks import make_ext4, mount_image, snapshot, written_back
 from tests.soak.figures import Say
 from tests.support import in_child, sql_rows, unmount
 
-__all__ = ["album"]
+__all__ = ["album", "deed"]
 
 pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("loop_disks")]
 
 SEED = int(os.environ.get("IMGCAT_SEED", "23"))
-DEEDS = [Deed.TRASH, Deed.MOVE, Deed.DELETE, Deed.HARDLINK]
+DEEDS = [Deed.TRASH, Deed.MOVE, Deed.DELETE, Deed.HARDLINK, BY_EYE]
 PHOTOS = 60
 FILES_AT_ONCE = 5  # so that there are a dozen batches
 MEGABYTES = 16
@@ -224,7 +226,7 @@ def halfway_home(album: Album, deed: Deed) -> None:
 # -- proofs ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS, indirect=True)
 def test_r4_a_power_cut_amid_a_removal_loses_no_photo_and_no_row_that_was_promised(
     bench: Bench, deed: Deed, say: Say
 ) -> None:
@@ -232,7 +234,7 @@ def test_r4_a_power_cut_amid_a_removal_loses_no_photo_and_no_row_that_was_promis
     assert sum(not each.finished for each in cuts) >= len(cuts) // 2
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", DEEDS, indirect=True)
 def test_r7_a_power_cut_amid_undoing_loses_no_photo_and_undoing_again_finishes(
     bench: Bench, deed: Deed, say: Say
 ) -> None:
@@ -240,7 +242,7 @@ def test_r7_a_power_cut_amid_undoing_loses_no_photo_and_undoing_again_finishes(
     assert sum(not each.finished for each in cuts) >= len(cuts) // 2
 
 
-@pytest.mark.parametrize("deed", [Deed.DELETE, Deed.HARDLINK])
+@pytest.mark.parametrize("deed", [Deed.DELETE, Deed.HARDLINK], indirect=True)
 def test_r1_a_copy_goes_for_good_only_when_the_kept_one_is_on_the_disk(
     bench: Bench, deed: Deed, say: Say
 ) -> None:
