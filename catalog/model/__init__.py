@@ -20,6 +20,7 @@ from catalog.model.changes import AlreadyThere, Change, Happening
 from catalog.model.deeds import (
     Action,
     ActionPlan,
+    Choice,
     Companion,
     Deed,
     Order,
@@ -28,6 +29,7 @@ from catalog.model.deeds import (
     Receipt,
     Refusal,
     Removal,
+    Seen,
     Spared,
     State,
 )
@@ -87,6 +89,7 @@ __all__ = [
     "Alignment",
     "AlreadyThere",
     "Change",
+    "Choice",
     "Companion",
     "Comparison",
     "DaemonStanding",
@@ -120,6 +123,7 @@ __all__ = [
     "RootState",
     "Rule",
     "SameBytes",
+    "Seen",
     "Setting",
     "Side",
     "Spared",

@@ -169,6 +169,24 @@ class Receipt:
     went: frozenset[bytes] = frozenset()  # paths where nothing is any more
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A photo as it was when a person looked at it; the last two as in its stamp."""
+
+    path: bytes
+    digest: bytes
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """That one photo is to go for another, as a person chose by eye: a wish, until it is done."""
+
+    goes: Seen
+    kept: Seen
+
+
 class State(StrEnum):
     """Where a removal stands."""
 

@@ -6,7 +6,7 @@ rollback journal that is truncated, synchronous=FULL. (Without WAL the corruptio
 ``database`` guards against cannot happen, and SQLite's own locks are enough.)
 
 The journal holds a row for every file of an action, durable before the file is touched; its
-``state`` says how far it came. ``apart`` and ``thrown`` have what else is in here.
+``state`` says how far it came. ``apart``, ``thrown`` and ``choices`` have what else is in here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+-- Decisions of version 1, as an imgcat wrote them that knew of no choices.
+BEGIN TRANSACTION;
+CREATE TABLE action (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    deed    TEXT NOT NULL,
+    begun   INTEGER NOT NULL,  -- ns
+    folder  BLOB               -- that copies were moved to
+) STRICT;
+INSERT INTO "action" VALUES(1,'trash',1795685555824194216,NULL);
+INSERT INTO "action" VALUES(2,'keep-both',1795685555827394546,NULL);
+CREATE TABLE apart (
+    first   BLOB NOT NULL,
+    second  BLOB NOT NULL,
+    copies  INTEGER NOT NULL,  -- where both are one: so many files of it are wanted
+    action  INTEGER NOT NULL REFERENCES action (id),
+    PRIMARY KEY (first, second, action)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "apart" VALUES(X'6161616161616161616161616161616161616161616161616161616161616161',X'6161616161616161616161616161616161616161616161616161616161616161',2,2);
+INSERT INTO "apart" VALUES(X'6161616161616161616161616161616161616161616161616161616161616161',X'6262626262626262626262626262626262626262626262626262626262626262',0,2);
+CREATE TABLE back (
+    digest  BLOB NOT NULL,
+    path    BLOB NOT NULL,
+    PRIMARY KEY (digest, path)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "back" VALUES(X'000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F',X'2F70686F746F732F616761696E2E6A7067');
+CREATE TABLE removal (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    action     INTEGER NOT NULL REFERENCES action (id),
+    path       BLOB NOT NULL,     -- at home
+    place      BLOB NOT NULL,     -- where it is put
+    keeper     BLOB NOT NULL,     -- the equal file, or the kept photo
+    kind       TEXT NOT NULL,     -- what it was to that: identical, same
+    unit       INTEGER NOT NULL,  -- files of one number go together
+    companion  INTEGER NOT NULL,  -- 1: it went with a photo
+    digest     BLOB NOT NULL,     -- BLAKE3 of all bytes
+    size       INTEGER NOT NULL,
+    mtime_ns   INTEGER NOT NULL,
+    mode       INTEGER NOT NULL,
+    owner      INTEGER NOT NULL,
+    "group"    INTEGER NOT NULL,
+    inode      INTEGER NOT NULL,
+    state      TEXT NOT NULL
+) STRICT;
+INSERT INTO "removal" VALUES(1,1,X'2F70686F746F732F782E6A7067',X'2F74726173682F66696C65732F782E6A7067',X'2F70686F746F732F6B6570742E6A7067','same',1,0,X'000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F',5,1,416,1000,100,7,'done');
+INSERT INTO "removal" VALUES(2,1,X'2F70686F746F732F792E6A7067',X'2F74726173682F66696C65732F782E6A7067',X'2F70686F746F732F6B6570742E6A7067','same',2,0,X'7979797979797979797979797979797979797979797979797979797979797979',5,1,416,1000,100,7,'returned');
+CREATE INDEX removal_action ON removal (action, state);
+CREATE INDEX removal_digest ON removal (digest);
+CREATE INDEX removal_unfinished ON removal (state) WHERE state IN ('intended', 'aside');
+CREATE INDEX apart_action ON apart (action);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('action',2);
+INSERT INTO "sqlite_sequence" VALUES('removal',2);
+COMMIT;
+PRAGMA application_id = 1768777572;
+PRAGMA user_version = 1;
