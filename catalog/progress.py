@@ -23,6 +23,7 @@ class Phase(StrEnum):
     SEARCHING = "Searching"
     COMPARING = "Comparing signatures"
     SETTLING = "Comparing photos closely"
+    DRAWING = "Drawing photos"
     PLANNING = "Looking at the copies"
     ACTING = "Comparing every byte"
     UNDOING = "Putting files back"

@@ -22,7 +22,7 @@ GROUP_WORDS = {
     Kind.SIMILAR: "similar",
     Kind.HASH: "close hashes",
 }
-_HASH_NOTE = (
+HASH_NOTE = (
     'Groups with "close hashes" only have hashes that differ in few bits.\n'
     "Nothing verified that they show the same picture: look before you delete."
 )
@@ -58,13 +58,19 @@ def _write_groups(answer: Duplicates, stream: TextIO, look: Look, *, remarks: bo
     for number, group in enumerate(answer.groups, 1):
         _write_group(number, group, stream, look)
     if remarks and any(group.kind is Kind.HASH for group in answer.groups):
-        stream.write(look.warning(_HASH_NOTE) + "\n\n")
-    totals = (
-        human.counted(len(answer.groups), "group"),
-        human.counted(answer.photos, "photo"),
-        f"{human.size(answer.reclaimable)} reclaimable",
+        stream.write(look.warning(HASH_NOTE) + "\n\n")
+    stream.write(look.bold(totals_of(answer)) + "\n")
+
+
+def totals_of(answer: Duplicates) -> str:
+    """What all groups come to."""
+    return ", ".join(
+        (
+            human.counted(len(answer.groups), "group"),
+            human.counted(answer.photos, "photo"),
+            f"{human.size(answer.reclaimable)} reclaimable",
+        )
     )
-    stream.write(look.bold(", ".join(totals)) + "\n")
 
 
 def write_likeness(
@@ -91,9 +97,12 @@ def write_likeness(
 
 def write_offline(folders: Iterable[tuple[bytes, str]], stream: TextIO, look: Look) -> None:
     """The folders that were left out, and why."""
-    for path, why in folders:
-        line = f"Left out, as it is not there now: {printable(path)} ({printable(why)})"
-        stream.write(look.warning(line) + "\n")
+    stream.writelines(look.warning(left_out(path, why)) + "\n" for path, why in folders)
+
+
+def left_out(path: bytes, why: str) -> str:
+    """That an answer is not about a folder."""
+    return f"Left out, as it is not there now: {printable(path)} ({printable(why)})"
 
 
 def _write_horizon(answer: Duplicates | Likeness, stream: TextIO, look: Look) -> None:
@@ -127,6 +136,16 @@ def _write_pairs(pairs: Iterable[Pair], stream: TextIO, look: Look) -> None:
 
 
 def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
+    kept = look.dim(f"(kept: {group.keep_reason})")
+    stream.write(f"{look.bold(heading_of(number, group))} {kept}\n")
+    write_photo(KEEP, group.keep, own_remarks(group.keep), stream, look)
+    for match in group.matches:
+        write_photo(relation_of(match), match.photo, remarks_on(match), stream, look)
+    stream.write("\n")
+
+
+def heading_of(number: int, group: Group) -> str:
+    """What a group is, and what it comes to."""
     heading = [
         human.counted(1 + len(group.matches), "photo"),
         GROUP_WORDS[group.kind],
@@ -134,12 +153,7 @@ def _write_group(number: int, group: Group, stream: TextIO, look: Look) -> None:
     ]
     if group.kind in (Kind.SAME, Kind.SIMILAR):
         heading.insert(2, f"worst score {group.score:.3f}")
-    kept = look.dim(f"(kept: {group.keep_reason})")
-    stream.write(f"{look.bold(f'Group {number:,}: ' + ', '.join(heading))} {kept}\n")
-    write_photo(KEEP, group.keep, own_remarks(group.keep), stream, look)
-    for match in group.matches:
-        write_photo(relation_of(match), match.photo, remarks_on(match), stream, look)
-    stream.write("\n")
+    return f"Group {number:,}: {', '.join(heading)}"
 
 
 def write_photo(
@@ -160,10 +174,10 @@ def write_photo(
 
 def _facts(photo: Photo) -> str:
     dimensions = f"{photo.width}x{photo.height}"
-    return f"{human.size(photo.stamp.size):>7}  {dimensions:<10}  {_date(photo):<16}"
+    return f"{human.size(photo.stamp.size):>7}  {dimensions:<10}  {date_of(photo):<16}"
 
 
-def _date(photo: Photo) -> str:
+def date_of(photo: Photo) -> str:
     """When the picture was taken; where it does not say, when the file was last modified."""
     if photo.taken_at is None:
         return human.minute(photo.stamp.mtime_ns)
