@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
 
-from catalog import config, keeping
+from catalog.cli.choosing import (
+    AcrossOption,
+    AgainstOption,
+    KeepOption,
+    MinSizeOption,
+    ProtectOption,
+    SinceOption,
+    keep_rules,
+    tell_of_missing,
+)
 from catalog.cli.confirming import YesOption
 from catalog.cli.options import (
     CatalogOption,
@@ -41,8 +48,6 @@ from catalog.cli.ordering import (
     TrashOption,
     Wishes,
 )
-from catalog.escaping import printable
-from catalog.keeping import DEFAULT, KeepRules
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
 from catalog.queries.selection import selection_of
@@ -60,50 +65,12 @@ def dupes(
     similarity: SimilarityOption = None,
     no_verify: NoVerifyOption = False,
     grade: GradeOption = None,
-    against: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--against",
-            metavar="DIR",
-            help="What do I have already? Only photos of PATH that match one below DIR, which is "
-            "the one kept. Can be given more than once.",
-        ),
-    ] = None,
-    across: Annotated[
-        bool, typer.Option("--across", help="Only photos of different indexed folders.")
-    ] = False,
-    min_size: Annotated[
-        str | None,
-        typer.Option("--min-size", metavar="SIZE", help="Only files of 500kB, 2MB, ... or more."),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="WHEN",
-            help="Only groups with a photo that came or changed since 2024-05-01, or in the last "
-            "36h, 7d, 2w, ...",
-        ),
-    ] = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(
-            "--keep",
-            metavar="RULES",
-            help="Which photo of a group is kept, the first rule counting most; else what the "
-            f"config file says, else {DEFAULT}. More: folder:DIR, bytes, format:raw>heic>jpeg, "
-            "newest.",
-        ),
-    ] = None,
-    protect: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--protect",
-            metavar="DIR",
-            help="Photos below DIR are kept before all others, and no action touches them. Can be "
-            "given more than once, and adds to what the config file protects.",
-        ),
-    ] = None,
+    against: AgainstOption = None,
+    across: AcrossOption = False,
+    min_size: MinSizeOption = None,
+    since: SinceOption = None,
+    keep: KeepOption = None,
+    protect: ProtectOption = None,
     kept_both: KeptBothOption = False,
     trash: TrashOption = False,
     hardlink: HardlinkOption = False,
@@ -136,7 +103,7 @@ def dupes(
         hash_kind, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
     )
     chosen = selection_of(across=across, min_size=min_size, since=since, kept_both=kept_both)
-    rules = _keep_rules(keep, protect)
+    rules = keep_rules(keep, protect)
     wishes = Wishes(
         trash, hardlink, reflink, move, delete, same, with_sidecars, apply=apply, yes=yes
     )
@@ -144,7 +111,7 @@ def dupes(
     if order is not None:
         listed = pairs or as_csv or print0 or kept_both
         criteria = wishes.criteria(criteria, listed=listed)
-        _tell_of_missing(order.protected)
+        tell_of_missing(order.protected)
     from catalog.queries.duplicates import duplicates, selected  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)
@@ -174,25 +141,6 @@ def dupes(
         acting = Acting(order, apply=apply, yes=yes, as_json=as_json, quiet=quiet)
         planned = planned_of(answer, acting)
     raise typer.Exit(carry_out(catalog_path(context, catalog), planned, acting))
-
-
-def _keep_rules(keep: str | None, protect: list[str] | None) -> KeepRules:
-    """What the options say, over the config file: all that either protects is protected."""
-    given = keeping.parse(keep, as_paths(protect))
-    keeping.check_there(given)
-    stored = config.load().keep
-    rules = stored.rules if keep is None else given.rules
-    return KeepRules(rules, (*stored.protected, *given.protected))
-
-
-def _tell_of_missing(protected: Iterable[bytes]) -> None:
-    """Of a folder that the config file protects and that has another name now, nothing is."""
-    for folder in protected:
-        if not os.path.isdir(folder):
-            print(
-                f"imgcat: {printable(folder)} is to be protected, but there is no such folder now",
-                file=sys.stderr,
-            )
 
 
 def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool, remarks: bool) -> None:
