@@ -24,6 +24,7 @@ _COMMANDS = (
     "index",
     "watch",
     "dupes",
+    "review",
     "similar",
     "explain",
     "status",

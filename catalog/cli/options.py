@@ -69,7 +69,7 @@ GradeOption = Annotated[
         "--grade",
         help="The weakest match that counts: 'same' is one picture (re-encoded, resized, toned, "
         "cropped or framed a little, stamped, turned), 'similar' also what looks alike, such as "
-        "the shots of a burst. Else same for dupes, similar for similar.",
+        "the shots of a burst. Else same for dupes and review, similar for similar.",
     ),
 ]
 RadiusOption = Annotated[

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from commandline import PROGRAM, Imgcat, pictures
 
-HEAVY = ("numpy", "PIL", "imagehash", "pebble", "scipy", "pywt", "multiprocessing", "rich")
+HEAVY = (
+    *("numpy", "PIL", "imagehash", "pebble", "scipy", "pywt", "multiprocessing", "rich"),
+    *("starlette", "uvicorn", "jinja2", "asyncio"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,15 @@ def imported(done_err: bytes) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], ["dupes", "--help"], ["status"], ["index"], ["problems"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["dupes", "--help"],
+        ["review", "--help"],
+        ["status"],
+        ["index"],
+        ["problems"],
+    ],
     ids=" ".join,
 )
 def test_what_needs_no_decoder_imports_none(indexed: Imgcat, words: list[str]) -> None:
