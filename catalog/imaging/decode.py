@@ -35,7 +35,7 @@ from PIL import AvifImagePlugin, Image, ImageFile
 from catalog.imaging import hashes, jpeg, limits, plain, raw, tiff
 from catalog.imaging.failing import Undecodable, explain
 from catalog.imaging.formats import RAW_SUFFIXES, Codec, Sniffed, sniff
-from catalog.imaging.picture import Close, Picture, Pixels, Wanted
+from catalog.imaging.picture import Close, Picture, Pixels, Shown, Wanted
 from catalog.imaging.source import HEAD_BYTES, Source
 from catalog.model import Failure, Fingerprint, Reason, Recipe
 
@@ -73,6 +73,12 @@ def whole(source: Source) -> Picture | Failure:
     return found if isinstance(found, Failure) else replace(found, deep=_is_deep(source))
 
 
+def shown(source: Source, wanted: Shown) -> Image.Image | Failure:
+    """The picture for a person's eyes, upright, as large as is wanted."""
+    found = _closely(source, wanted)
+    return found if isinstance(found, Failure) else found.pixels.image
+
+
 def _is_deep(source: Source) -> bool:
     """Whether it has 16 bits a colour, of which Pillow makes 8 where there are several colours."""
     codec, _ = _sniffed(source)
@@ -83,7 +89,7 @@ def _is_deep(source: Source) -> bool:
     return main is not None and (main.integer(tiff.BITS_PER_SAMPLE) or 0) >= 16
 
 
-def _closely(source: Source, wanted: Close) -> Picture | Failure:
+def _closely(source: Source, wanted: Close | Shown) -> Picture | Failure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

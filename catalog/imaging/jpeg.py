@@ -15,7 +15,7 @@ from catalog.imaging import exif, limits
 from catalog.imaging.embedded import count_frames
 from catalog.imaging.failing import Undecodable
 from catalog.imaging.orientation import upright_size
-from catalog.imaging.picture import ENOUGH, Close, Picture, Wanted, pixels_of
+from catalog.imaging.picture import ENOUGH, Close, Picture, Shown, Wanted, pixels_of
 from catalog.imaging.progressive import dc_only
 from catalog.imaging.source import Source
 from catalog.model import Reason, Recipe
@@ -95,18 +95,27 @@ def _scale(header: Header, wanted: Wanted) -> int:
 
     The full recipe decodes whole, in colour, as ImageHash's user would; beyond what may be
     held, at the largest scale that may. A closer look keeps ENOUGH pixels; one at the whole all of
-    them, or there is none.
+    them, or there is none. What is shown has no fewer pixels than that, if they may be held.
     """
     if wanted is Close.WHOLE:
         return 1
     if wanted is Recipe.FULL:
-        fits = (s for s in (1, 2, 4) if _decoded(header, s) <= limits.DECODED_BYTES)
-        fits = (s for s in fits if _working(header, s) <= limits.WORKING_BYTES)
-        return next(fits, _SMALLEST)
+        return _largest_held(header)
+    if isinstance(wanted, Shown):
+        size = header.width, header.height
+        longest = max(wanted.fitting(size))
+        enough = next((s for s in (_SMALLEST, 4, 2) if max(size) >= s * longest), 1)
+        return max(enough, _largest_held(header))
     short = min(header.width, header.height)
     if wanted is Recipe.REDUCED and short >= _LARGE:
         return _SMALLEST
     return next((s for s in (_SMALLEST, 4, 2) if short >= s * ENOUGH), 1)
+
+
+def _largest_held(header: Header) -> int:
+    fits = (s for s in (1, 2, 4) if _decoded(header, s) <= limits.DECODED_BYTES)
+    fits = (s for s in fits if _working(header, s) <= limits.WORKING_BYTES)
+    return next(fits, _SMALLEST)
 
 
 def read_header(source: Source) -> Header:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from catalog.imaging import colours
 from catalog.imaging.exif import Facts
 from catalog.imaging.orientation import Box, upright, upright_extent, upright_size
 from catalog.model import Recipe
@@ -20,6 +21,10 @@ _SIDE = 128  # pixels of the short side that a larger one is reduced to, or a fe
 _STRIP_PIXELS = 1 << 20  # what takes a step in between takes it this many pixels at a time
 _DIRECT = frozenset(("1", "L", "P", "RGB", "RGBX", "YCbCr"))
 _DEEP = frozenset(("I", "F"))
+_GREY = frozenset(("1", "L", "LA", "La", "I", "F"))
+_SHOWN_PIXELS = 50_000_000  # of a picture that is shown with all its pixels
+_SHOWN_SIDE = 65_500  # pixels; what a JPEG may have, in libjpeg
+_GAP = 2.0  # Pillow's reducing_gap: what a filter has left to do, the rest is plain means
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
 
@@ -30,7 +35,27 @@ class Close(Enum):
     WHOLE = "whole"  # RGB, every pixel; what is too large for that is refused
 
 
-Wanted: TypeAlias = Recipe | Close
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is asked of the decoders where a person is to see the picture.
+
+    RGB with the colours of sRGB, or grey where the file is grey; no side longer than ``longest``
+    pixels, or where that is None all pixels, up to 50 megapixels.
+    """
+
+    longest: int | None
+
+    def fitting(self, size: tuple[float, float]) -> tuple[int, int]:
+        """The sides in which a picture of ``size`` is shown: never larger than it is."""
+        if self.longest is None:
+            factor = (_SHOWN_PIXELS / (size[0] * size[1])) ** 0.5
+        else:
+            factor = self.longest / max(size)
+        factor = min(1.0, factor, _SHOWN_SIDE / max(size))
+        return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+Wanted: TypeAlias = Recipe | Close | Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +102,8 @@ def pixels_of(
     ``extent`` is the part of it that the picture fills, the whole where not given; ``scale``
     is what its decoder divided the sides by already.
     """
+    if isinstance(wanted, Shown):
+        return _shown(image, orientation, wanted, extent or image.size, scale)
     flat = in_colour(image) if isinstance(wanted, Close) else on_white(image)
     width, height = extent or flat.size
     short = min(width, height)
@@ -87,6 +114,28 @@ def pixels_of(
     box = upright_extent((width, height), flat.size, orientation)
     see_through = wanted is Close.WHOLE and _is_see_through(image)
     return Pixels(upright(flat, orientation), box, see_through)
+
+
+def _shown(
+    image: Image.Image,
+    orientation: int,
+    wanted: Shown,
+    extent: tuple[float, float],
+    scale: int,
+) -> Pixels:
+    """Made small before it is turned and its colours are looked at, which costs less so."""
+    is_grey = image.mode in _GREY or image.mode.startswith("I;16")
+    flat = on_white(image) if is_grey else in_colour(image)
+    size = wanted.fitting((extent[0] * scale, extent[1] * scale))
+    if size[0] > flat.width or size[1] > flat.height:  # more than its decoder may hold
+        size = flat.size
+    if size != flat.size or extent != flat.size:
+        flat = flat.resize(size, Image.Resampling.HAMMING, box=(0, 0, *extent), reducing_gap=_GAP)
+    profile = image.info.get("icc_profile")
+    if flat.mode == "RGB" and isinstance(profile, bytes):
+        flat = colours.as_srgb(flat, profile)
+    flat = upright(flat, orientation)
+    return Pixels(flat, (0, 0, *flat.size))
 
 
 def _odd(most: float) -> int:
