@@ -301,7 +301,7 @@ class _Run(Generic[Item, Result]):
             self._alone.extend(batch)
         else:
             del self._retried[id(batch[0])]
-            yield batch[0].item, _lost(error, self._limit(batch))
+            yield batch[0].item, lost(error, self._limit(batch))
 
     def _restart(self) -> None:
         """A new pool: this one lost all its processes, or does not answer any more."""
@@ -343,7 +343,8 @@ def run_batch(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         raise Raised(type(error).__name__) from None
 
 
-def _lost(error: Exception, limit: float) -> Lost:
+def lost(error: Exception, limit: float) -> Lost:
+    """What a call of ``run_batch`` with one item, given ``limit`` seconds, failed of."""
     if isinstance(error, ProcessExpired):
         return Lost(Reason.CRASHED, f"its process ended with {_how(error.exitcode or 0)}")
     if isinstance(error, TimeoutError):
