@@ -48,6 +48,7 @@ from catalog.cli.ordering import (
     TrashOption,
     Wishes,
 )
+from catalog.cli.still import HtmlOption, page_of, write_page
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
 from catalog.queries.selection import selection_of
@@ -90,6 +91,7 @@ def dupes(
         bool,
         typer.Option("--print0", help="Paths only, each ended by a NUL; kept photos come first."),
     ] = False,
+    html: HtmlOption = None,
     catalog: CatalogOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -98,7 +100,7 @@ def dupes(
     Nothing is changed, unless you say what to do with the copies, and --apply. The answer is about
     the last index: run 'imgcat index' before, or have 'imgcat watch' run.
     """
-    only_one(json=as_json, csv=as_csv, print0=print0)
+    only_one(json=as_json, csv=as_csv, print0=print0, html=html is not None)
     criteria = criteria_of(
         hash_kind, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
     )
@@ -112,6 +114,7 @@ def dupes(
         listed = pairs or as_csv or print0 or kept_both
         criteria = wishes.criteria(criteria, listed=listed)
         tell_of_missing(order.protected)
+    page = page_of(html, apart=pairs or order is not None)
     from catalog.queries.duplicates import duplicates, selected  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)
@@ -133,6 +136,9 @@ def dupes(
                 jobs=cores(),
                 live=live,
             )
+        if page is not None:
+            write_page(context, answer, page, criteria, quiet=quiet)
+            return
         if order is None:
             _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
             return

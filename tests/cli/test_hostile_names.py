@@ -146,6 +146,7 @@ def test_r39_there_are_enough_of_them() -> None:
         ["dupes", "--exact"],
         ["dupes", "--json"],
         ["dupes", "--json", "--pairs"],
+        ["dupes", "--html", "-"],
         ["status"],
         ["status", "--json"],
         ["problems"],
