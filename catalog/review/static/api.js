@@ -1,6 +1,11 @@
 /** Asks the server of this page. Every answer is JSON, every refusal has words for a person. */
 
-const CSRF = document.querySelector('meta[name="imgcat-csrf"]')?.content ?? "";
+const CSRF = document.querySelector('meta[name="imgcat-csrf"]')?.getAttribute("content") ?? "";
+
+/** Names this session of the server, without telling its secret. */
+export const SESSION = [...CSRF]
+  .reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 7)
+  .toString(36);
 
 /** The server said no; `answer` is what it sent with it. */
 export class Refused extends Error {

@@ -8,7 +8,7 @@
  */
 export function el(what, given = {}, ...children) {
   const [tag, ...classes] = what.split(".");
-  const made = document.createElement(tag);
+  const made = /** @type {any} */ (document.createElement(tag));
   if (classes.length) made.className = classes.join(" ");
   if (tag === "button") made.type = "button";
   for (const [name, value] of Object.entries(given)) {

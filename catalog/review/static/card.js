@@ -14,19 +14,33 @@ export class Card {
   #picture = null;
   #failed = el("span.failed");
 
-  /** @param {import("./pictures.js").Pictures} pictures @param {(what: "look" | "toggle", photo: Photo, event: MouseEvent) => void} act */
+  /**
+   * @param {import("./pictures.js").Pictures} pictures
+   * @param {(what: "look" | "toggle", photo: Photo, event: MouseEvent) => void} act
+   */
   constructor(pictures, act) {
     this.#pictures = pictures;
-    const tell = (/** @type {"look" | "toggle"} */ what) => (/** @type {MouseEvent} */ event) => this.photo && act(what, this.photo, event);
+    const tell = (/** @type {"look" | "toggle"} */ what) => (/** @type {MouseEvent} */ event) =>
+      this.photo && act(what, this.photo, event);
     this.frame = el("button.frame", { click: tell("look") });
     this.toss = el("button.toss", { click: tell("toggle") }, "Trash");
     this.stays = el("span.stays");
     this.name = el("span.name");
     this.facts = el("span.facts");
-    this.element = el("div.card", {}, this.frame, el("div.said", {}, this.name, this.facts), el("div.fate", {}, this.stays, this.toss));
+    this.element = el(
+      "div.card",
+      {},
+      this.frame,
+      el("div.said", {}, this.name, this.facts),
+      el("div.fate", {}, this.stays, this.toss),
+    );
   }
 
-  /** @param {Photo | null} photo @param {boolean} keeper @param {boolean} fixed nothing can be chosen */
+  /**
+   * @param {Photo | null} photo
+   * @param {boolean} keeper
+   * @param {boolean} fixed nothing can be chosen
+   */
   bind(photo, keeper, fixed) {
     this.element.hidden = !photo;
     if (!photo || photo.id !== this.photo?.id || photo.v !== this.photo?.v) this.#change(photo);
@@ -34,7 +48,8 @@ export class Card {
     if (!photo) return;
     say(this.name, photo.name);
     this.name.title = `${photo.folder}/${photo.name}`;
-    say(this.facts, `${pixels(photo)} · ${size(photo.size)}`);
+    say(this.facts, [pixels(photo), size(photo.size), ...photo.notes].join(" · "));
+    this.facts.title = photo.notes.join(", ");
     this.frame.setAttribute("aria-label", `Look closer at ${photo.name}`);
     this.element.classList.toggle("keeper", keeper);
     this.element.classList.toggle("dropped", photo.dropped);

@@ -14,7 +14,10 @@ import { allDropped, kept, loose, othersOf, seen } from "./records.js";
 
 const MOST = 3000; // groups that are remembered
 
-/** Tells "group" {id} when what is shown of it changed, "refused" {id, words} and "decided" {id, words}. */
+/**
+ * Tells "group" {id} when what is shown of it changed, "refused" {id, words} and "decided" {id,
+ * words}.
+ */
 export class Choices extends EventTarget {
   /** @type {Map<string, Group>} as they are shown */
   #shown = new Map();
@@ -57,7 +60,11 @@ export class Choices extends EventTarget {
     }
   }
 
-  /** With all its photos, as a list has only the first. @param {string} id @returns {Promise<Group>} */
+  /**
+   * With all its photos, as a list has only the first.
+   * @param {string} id
+   * @returns {Promise<Group>}
+   */
   async whole(id) {
     const known = this.#shown.get(id);
     if (known && known.photos.length >= known.count) return known;
@@ -74,12 +81,25 @@ export class Choices extends EventTarget {
     }
   }
 
-  /** Its others into the tray, or all of them out of it again. @param {string} id */
+  /**
+   * Its others into the tray, or all of them out of it again: what the button says that was seen,
+   * which of a large group knows only the first photos.
+   * @param {string} id
+   */
   trashAll(id) {
+    const seenGroup = this.#shown.get(id);
+    const back = Boolean(seenGroup && allDropped(seenGroup));
     return this.#change(id, (group) => {
-      const drop = allDropped(group) ? [] : loose(group);
-      const words = drop.length ? `Chosen for the trash: ${othersOf(group, drop.length)}` : "Taken out of the tray";
-      return { keep: group.keep, drop: new Set(drop.map((photo) => photo.id)), words, decided: drop.length > 0 };
+      const drop = back ? [] : loose(group);
+      const words = drop.length
+        ? `Chosen for the trash: ${othersOf(group, drop.length)}`
+        : "Taken out of the tray";
+      return {
+        keep: group.keep,
+        drop: new Set(drop.map((photo) => photo.id)),
+        words,
+        decided: drop.length > 0,
+      };
     });
   }
 
@@ -111,7 +131,11 @@ export class Choices extends EventTarget {
     });
   }
 
-  /** Photos that are no duplicates of each other: remembered for ever. @param {string} id @param {number[]} [only] */
+  /**
+   * Photos that are no duplicates of each other: remembered for ever.
+   * @param {string} id
+   * @param {number[]} [only]
+   */
   async keepBoth(id, only) {
     const group = await this.whole(id);
     if (group.gone) return;
@@ -119,9 +143,11 @@ export class Choices extends EventTarget {
     if (photos.length < 2) return;
     const words = photos.length === 2 ? "Both are kept" : `All ${photos.length} are kept`;
     const all = photos.length === group.count;
-    if (all) this.#show(id, { ...clear(group), gone: `${words}, and are not shown together again.` });
-    this.#tell("decided", { id, words: `${words}, and are not shown together again`, on: all });
-    await this.#post(id, "/api/keep-both", { group: id, photos: photos.map(seen) }, words, `${words}, and are not shown together again.`);
+    const gone = `${words}, and are not shown together again.`;
+    if (all) this.#show(id, { ...clear(group), gone });
+    this.#tell("decided", { id, words: gone, on: all });
+    const body = { group: id, photos: photos.map(seen) };
+    await this.#post(id, "/api/keep-both", body, { words, gone, keep: this.#keepers.get(id) });
   }
 
   /** Takes back the last step of this tab. */
@@ -132,8 +158,11 @@ export class Choices extends EventTarget {
     this.#steps.pop();
     if (last.step === null) return this.#keeperBack(last);
     try {
-      const { group } = await this.#standing.ours(() => post("/api/step-back", { step: last.step }));
-      if (last.group) this.#keepers.delete(last.group);
+      const { group } = await this.#standing.ours(() =>
+        post("/api/step-back", { step: last.step }),
+      );
+      if (last.group && last.keep !== undefined) this.#keepers.set(last.group, last.keep);
+      else if (last.group) this.#keepers.delete(last.group);
       if (group) this.#settle(group.group, group);
       else if (last.group) await this.again(last.group);
       return last;
@@ -169,32 +198,45 @@ export class Choices extends EventTarget {
     const wished = group.gone ? null : wish(group);
     if (!wished) return;
     const { keep, drop, words, decided } = wished;
-    if (drop.size === 0 && dropped(group).size === 0) { // the tray knows no keeper without copies
+    if (drop.size === 0 && dropped(group).size === 0) {
+      // the tray knows no keeper without copies
       this.#steps.push({ step: null, group: id, words, keep: group.keep });
       this.#keepers.set(id, keep);
       this.#show(id, { ...group, keep });
       return;
     }
+    const before = this.#keepers.get(id);
     if (drop.size) this.#keepers.delete(id);
     else this.#keepers.set(id, keep);
     this.#show(id, chosen(group, { keep, drop }));
     this.#tell("decided", { id, words, on: decided });
     const by = new Map(group.photos.map((photo) => [photo.id, photo]));
-    const body = { group: id, keep: seen(/** @type {Photo} */ (by.get(keep))), drop: [...drop].map((each) => seen(/** @type {Photo} */ (by.get(each)))) };
-    await this.#post(id, "/api/choose", body, words, "This group is gone.");
+    const body = {
+      group: id,
+      keep: seen(/** @type {Photo} */ (by.get(keep))),
+      drop: [...drop].map((each) => seen(/** @type {Photo} */ (by.get(each)))),
+    };
+    await this.#post(id, "/api/choose", body, { words, gone: "This group is gone.", keep: before });
   }
 
-  /** @param {string} id @param {string} path @param {object} body @param {string} words @param {string} gone */
-  #post(id, path, body, words, gone) {
+  /**
+   * @param {string} id
+   * @param {string} path
+   * @param {object} body
+   * @param {{words: string, gone: string, keep?: number}} step
+   *   what is said of it, and the keeper before
+   */
+  #post(id, path, body, { words, gone, keep }) {
     this.#waiting.set(id, (this.#waiting.get(id) ?? 0) + 1);
     this.#queue = this.#queue.then(async () => {
       try {
         const { group, step } = await this.#standing.ours(() => post(path, body));
-        this.#steps.push({ step, group: id, words });
+        this.#steps.push({ step, group: id, words, keep });
         this.#arrived(id, group, gone);
       } catch (error) {
         const now = error instanceof Refused ? error.answer.group : undefined;
-        if (error instanceof Refused && error.answer.state) this.#standing.adopt(error.answer.state);
+        if (error instanceof Refused && error.answer.state)
+          this.#standing.adopt(error.answer.state);
         this.#keepers.delete(id);
         this.#arrived(id, now === undefined ? this.#told.get(id) : now, "This group is gone.");
         this.#refuse(id, error);
@@ -221,13 +263,17 @@ export class Choices extends EventTarget {
   /** @param {string} id @param {string} why */
   #vanish(id, why) {
     const group = this.#shown.get(id);
-    if (group && !this.#waiting.get(id)) this.#show(id, { ...clear(group), gone: group.gone ?? why });
+    if (group && !this.#waiting.get(id))
+      this.#show(id, { ...clear(group), gone: group.gone ?? why });
   }
 
   /** @param {string} id @param {Group} group */
   #show(id, group) {
     const keeper = this.#keepers.get(id);
-    const ours = keeper !== undefined && dropped(group).size === 0 && group.photos.some((photo) => photo.id === keeper);
+    const ours =
+      keeper !== undefined &&
+      dropped(group).size === 0 &&
+      group.photos.some((photo) => photo.id === keeper);
     this.#shown.set(id, ours ? { ...group, keep: keeper } : group);
     this.#tell("group", { id });
   }
@@ -244,7 +290,8 @@ export class Choices extends EventTarget {
 }
 
 /** @param {Group} group */
-const dropped = (group) => new Set(group.photos.filter((photo) => photo.dropped).map((photo) => photo.id));
+const dropped = (group) =>
+  new Set(group.photos.filter((photo) => photo.dropped).map((photo) => photo.id));
 
 /** @param {Group} group @param {Wish} wish @returns {Group} */
 const chosen = (group, { keep, drop }) => ({

@@ -7,9 +7,13 @@ import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 
 /**
- * @typedef {"toggle" | "trash-all" | "make-keeper" | "keep-both" | "keep-all" | "next" | "previous"} Deed
+ * @typedef {"toggle" | "trash-all" | "make-keeper" | "keep-both" | "keep-all" | "next" |
+ *   "previous"} Deed
  * @typedef {import("./records.js").Group} Group
  */
+
+/** What decides nothing. @type {Set<Deed>} */
+const TURNING = new Set(["next", "previous"]);
 
 export class Closer {
   /** @type {string | null} */
@@ -30,24 +34,49 @@ export class Closer {
     this.title = el("h2.title", { tabindex: "-1" });
     this.place = el("span.place");
     this.error = el("p.error", { role: "alert" });
-    const button = (/** @type {Deed} */ deed, /** @type {string} */ words, kind = "") => el(`button${kind}`, { "data-deed": deed, click: (/** @type {MouseEvent} */ event) => {
-      act(deed);
-      if (pointed(event)) this.stage.panes.focus({ preventScroll: true }); // so that the space bar goes on
-    } }, words);
+    const button = (/** @type {Deed} */ deed, /** @type {string} */ words, kind = "") =>
+      el(
+        `button${kind}`,
+        {
+          "data-deed": deed,
+          click: (/** @type {MouseEvent} */ event) => {
+            // A double click decides about one group, and the space bar goes on after a click.
+            if (event.detail > 1 && !TURNING.has(deed)) return;
+            act(deed);
+            if (pointed(event)) this.stage.panes.focus({ preventScroll: true });
+          },
+        },
+        words,
+      );
     this.buttons = {
       previous: button("previous", "Previous"),
       keeper: button("make-keeper", "Make this the keeper"),
-      toggle: button("toggle", "Trash this one", ".toss"),
+      toggle: button("toggle", "Trash this one"),
       all: button("trash-all", "Trash all others", ".trash-all"),
       both: button("keep-both", "Keep both"),
       every: button("keep-all", "Keep all"),
       next: button("next", "Skip"),
     };
-    this.actions = el("div.actions", { role: "group", "aria-label": "What to do with this group" }, ...Object.values(this.buttons));
+    this.actions = el(
+      "div.actions",
+      { role: "group", "aria-label": "What to do with this group" },
+      ...Object.values(this.buttons),
+    );
     this.back = el("a.button.back", { href: "#/" }, "Back to the groups");
     const head = el("div.closer-head", {}, this.back, this.title, this.place);
-    this.element = el("div.closer-view", { "data-testid": "closer" }, head, this.stage.element, this.strip.element, this.error, this.actions, el("section.facts-box", { "aria-label": "Facts" }, this.facts.element));
-    choices.addEventListener("group", (event) => { if (/** @type {CustomEvent} */ (event).detail.id === this.id) this.#draw(false); });
+    this.element = el(
+      "div.closer-view",
+      { "data-testid": "closer" },
+      head,
+      this.stage.element,
+      this.strip.element,
+      this.error,
+      this.actions,
+      el("section.facts-box", { "aria-label": "Facts" }, this.facts.element),
+    );
+    choices.addEventListener("group", (event) => {
+      if (/** @type {CustomEvent} */ (event).detail.id === this.id) this.#draw(false);
+    });
   }
 
   /** @returns {Group | undefined} */
@@ -61,18 +90,28 @@ export class Closer {
     return photos.find((photo, at) => at > 0 && photo.id === this.#hand) ?? photos[1];
   }
 
-  /** @param {string} id @param {number | null} photo @param {number} place -1: unknown @param {number} total */
+  /**
+   * @param {string} id
+   * @param {number | null} photo
+   * @param {number} place -1: unknown
+   * @param {number} total
+   */
   async open(id, photo, place, total) {
     this.id = id;
     this.#hand = photo;
     this.refuse("");
-    say(this.place, place >= 0 ? `${(place + 1).toLocaleString("en")} of ${total.toLocaleString("en")}` : "");
+    this.number(place, total);
     this.#draw(true);
     try {
       await this.#choices.whole(id);
     } catch (error) {
       if (this.id === id) this.refuse(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** @param {number} place -1: unknown @param {number} total */
+  number(place, total) {
+    say(this.place, place >= 0 ? `${grouped(place + 1)} of ${grouped(total)}` : "");
   }
 
   close() {
@@ -114,7 +153,13 @@ export class Closer {
     this.#hand = second.id;
     this.stage.show(first, second, anew);
     say(this.stage.first.label, `★ Keep: ${first.name}`);
-    say(this.stage.second.label, `${second.dropped ? "Trash: " : second.protected ? "Protected: " : ""}${second.name}`);
+    say(
+      this.stage.second.label,
+      (second.dropped ? "Trash: " : second.protected ? "Protected: " : "") +
+        second.name +
+        (second.orientation === first.orientation ? "" : " (turned to match)"),
+    );
+    this.stage.element.classList.toggle("dropped", second.dropped);
     this.stage.second.label.classList.toggle("dropped", second.dropped);
     this.strip.show(photos, photos.indexOf(second));
     this.strip.element.hidden = photos.length < 3;
@@ -128,7 +173,6 @@ export class Closer {
     const { keeper, toggle, all, both, every } = this.buttons;
     const dropped = allDropped(group);
     say(toggle, second.dropped ? "Keep this one" : "Trash this one");
-    toggle.setAttribute("aria-pressed", String(second.dropped));
     toggle.disabled = second.protected;
     say(all, dropped ? "Take back" : `Trash ${othersOf(group)}`);
     all.classList.toggle("chosen", dropped);

@@ -4,8 +4,8 @@ const token = location.hash.slice(1);
 history.replaceState(null, "", location.pathname); // the token stays in no address bar
 
 function refuse() {
-  document.getElementById("entering").hidden = true;
-  document.getElementById("refused").hidden = false;
+  document.getElementById("entering")?.toggleAttribute("hidden", true);
+  document.getElementById("refused")?.toggleAttribute("hidden", false);
 }
 
 async function enter() {

@@ -7,9 +7,20 @@ import { counted, size } from "./records.js";
 const NAME = "imgcat-filters";
 const MEGABYTE = 1_000_000;
 const NONE = { grade: "both", state: "all", sort: "bytes", folder: "", min: "", from: "", to: "" };
-const GRADES = { both: "Copies", identical: "Identical", same: "Same picture", similar: "Looks alike" };
+const GRADES = {
+  both: "Copies",
+  identical: "Identical",
+  same: "Same picture",
+  similar: "Looks alike",
+};
 const STATES = { all: "All", open: "Open", decided: "Decided" };
-const SORTS = { bytes: "Most to gain", newest: "Newest", oldest: "Oldest", score: "Least alike", folder: "Folder" };
+const SORTS = {
+  bytes: "Most to gain",
+  newest: "Newest",
+  oldest: "Oldest",
+  score: "Least alike",
+  folder: "Folder",
+};
 
 /** Tells "change" with another question. */
 export class Filters extends EventTarget {
@@ -22,11 +33,30 @@ export class Filters extends EventTarget {
     super();
     this.count = el("p.count", { role: "status", "data-testid": "count" });
     this.reset = el("button.plain", { click: () => this.#set(NONE) }, "Clear filters");
-    const seldom = el("div.seldom", {}, this.#choice("folder", "Folder", { "": "All folders" }), this.#input("min", "At least (MB)", { type: "number", min: "0", step: "any", inputmode: "decimal" }),
-      this.#input("from", "Taken from", { type: "date" }), this.#input("to", "to", { type: "date" }), this.reset);
+    const seldom = el(
+      "div.seldom",
+      {},
+      this.#choice("folder", "Folder", { "": "All folders" }),
+      this.#input("min", "At least (MB)", {
+        type: "number",
+        min: "0",
+        step: "any",
+        inputmode: "decimal",
+      }),
+      this.#input("from", "Taken from", { type: "date" }),
+      this.#input("to", "to", { type: "date" }),
+      this.reset,
+    );
     this.details = el("details.further", {}, el("summary", {}, "More filters"), seldom);
-    this.element = el("form.filters", { "aria-label": "Filters", submit: (/** @type {Event} */ event) => event.preventDefault() },
-      this.#choice("grade", "Show", GRADES), this.#choice("state", "State", STATES), this.#choice("sort", "Sort", SORTS), this.details, this.count);
+    this.element = el(
+      "form.filters",
+      { "aria-label": "Filters", submit: (/** @type {Event} */ event) => event.preventDefault() },
+      this.#choice("grade", "Show", GRADES),
+      this.#choice("state", "State", STATES),
+      this.#choice("sort", "Sort", SORTS),
+      this.details,
+      this.count,
+    );
     this.#fill();
     this.details.open = ["folder", "min", "from", "to"].some((name) => this.#values[name]);
   }
@@ -45,7 +75,10 @@ export class Filters extends EventTarget {
   async loadFolders() {
     const { folders } = await get("/api/folders");
     const field = this.#fields.folder;
-    const options = folders.map((/** @type {{id: number, name: string, groups: number}} */ { id, name, groups }) => el("option", { value: id }, `${name} (${groups})`));
+    const options = folders.map(
+      (/** @type {{id: number, name: string, groups: number}} */ { id, name, groups }) =>
+        el("option", { value: id }, `${name} (${groups})`),
+    );
     field.replaceChildren(el("option", { value: "" }, "All folders"), ...options);
     field.value = this.#values.folder;
     if (field.value !== this.#values.folder) this.#set({ ...this.#values, folder: "" });
@@ -80,7 +113,9 @@ export class Filters extends EventTarget {
 
   #fill() {
     for (const [name, field] of Object.entries(this.#fields)) field.value = this.#values[name];
-    const set = Object.entries(NONE).some(([name, value]) => name !== "sort" && this.#values[name] !== value);
+    const set = Object.entries(NONE).some(
+      ([name, value]) => name !== "sort" && this.#values[name] !== value,
+    );
     this.reset.hidden = !set;
   }
 }

@@ -22,7 +22,14 @@ const TURNS = {
 export function after(outer, inner) {
   const [a, b, c, d, e, f] = outer;
   const [p, q, r, s, t, u] = inner;
-  return [a * p + c * q, b * p + d * q, a * r + c * s, b * r + d * s, a * t + c * u + e, b * t + d * u + f];
+  return [
+    a * p + c * q,
+    b * p + d * q,
+    a * r + c * s,
+    b * r + d * s,
+    a * t + c * u + e,
+    b * t + d * u + f,
+  ];
 }
 
 /** @param {Affine} map @returns {Affine} */
@@ -37,7 +44,11 @@ export const moved = ([a, b, c, d, e, f], x, y) => [a * x + c * y + e, b * x + d
 /** @param {number} width @param {number} height @returns {Affine} */
 const scaled = (width, height) => [width, 0, 0, height, 0, 0];
 
-/** The unit square onto what is left between edges. @param {[string, number][]} edges @returns {Affine} */
+/**
+ * The unit square onto what is left between edges.
+ * @param {[string, number][]} edges
+ * @returns {Affine}
+ */
 function inside(edges) {
   const { left = 0, right = 0, top = 0, bottom = 0 } = Object.fromEntries(edges);
   return [1 - left - right, 0, 0, 1 - top - bottom, left, top];
@@ -51,7 +62,10 @@ function inside(edges) {
  * @param {Photo} photo
  */
 const ontoSuggested = (photo) =>
-  after(inside(photo.lost), after(TURNS[photo.orientation] ?? TURNS[1], inverse(inside(photo.more))));
+  after(
+    inside(photo.lost),
+    after(TURNS[photo.orientation] ?? TURNS[1], inverse(inside(photo.more))),
+  );
 
 /**
  * Pixels of one photo onto those of another of its group; both are upright.
@@ -61,7 +75,10 @@ const ontoSuggested = (photo) =>
  */
 export function laid(photo, onto) {
   const between = after(inverse(ontoSuggested(onto)), ontoSuggested(photo));
-  return after(scaled(onto.width, onto.height), after(between, scaled(1 / photo.width, 1 / photo.height)));
+  return after(
+    scaled(onto.width, onto.height),
+    after(between, scaled(1 / photo.width, 1 / photo.height)),
+  );
 }
 
 /** How much longer a length becomes. @param {Affine} map */
@@ -72,8 +89,18 @@ export const growth = ([a, b, c, d]) => Math.sqrt(Math.abs(a * d - b * c));
  * @param {Affine} map @param {{width: number, height: number}} size
  */
 export function around(map, { width, height }) {
-  const corners = [moved(map, 0, 0), moved(map, width, 0), moved(map, 0, height), moved(map, width, height)];
+  const corners = [
+    moved(map, 0, 0),
+    moved(map, width, 0),
+    moved(map, 0, height),
+    moved(map, width, height),
+  ];
   const xs = corners.map(([x]) => x);
   const ys = corners.map(([, y]) => y);
-  return { left: Math.min(...xs), top: Math.min(...ys), right: Math.max(...xs), bottom: Math.max(...ys) };
+  return {
+    left: Math.min(...xs),
+    top: Math.min(...ys),
+    right: Math.max(...xs),
+    bottom: Math.max(...ys),
+  };
 }

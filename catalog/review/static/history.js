@@ -5,7 +5,10 @@ import { el, say } from "./build.js";
 import { progress, receiptWords } from "./plan.js";
 import { progressWords } from "./records.js";
 
-/** @typedef {{id: number, when: string, words: string, deed: string, undone: boolean, undoable: boolean}} Action */
+/**
+ * @typedef {{id: number, when: string, words: string, deed: string, undone: boolean, undoable:
+ *   boolean}} Action
+ */
 
 export class HistoryView {
   #standing;
@@ -22,8 +25,21 @@ export class HistoryView {
     this.bar = el("progress", { hidden: true, "aria-label": "Bringing back" });
     this.receipt = el("div.receipt", { role: "status", "data-testid": "receipt", hidden: true });
     this.actions = el("ol.actions-done", { "data-testid": "history" });
-    this.element = el("div.page", {}, el("div.page-head", {}, el("a.button.back", { href: "#/" }, "Back to the groups"), this.title),
-      this.words, this.error, this.bar, this.receipt, this.actions);
+    this.element = el(
+      "div.page",
+      {},
+      el(
+        "div.page-head",
+        {},
+        el("a.button.back", { href: "#/" }, "Back to the groups"),
+        this.title,
+      ),
+      this.words,
+      this.error,
+      this.bar,
+      this.receipt,
+      this.actions,
+    );
     standing.addEventListener("state", () => this.#follow());
   }
 
@@ -61,7 +77,9 @@ export class HistoryView {
     try {
       const { actions } = await get("/api/history");
       say(this.words, actions.length ? "" : "Nothing was moved to the trash yet.");
-      this.actions.replaceChildren(...actions.map((/** @type {Action} */ action) => this.#item(action)));
+      this.actions.replaceChildren(
+        ...actions.map((/** @type {Action} */ action) => this.#item(action)),
+      );
     } catch (error) {
       say(this.error, error instanceof Error ? error.message : String(error));
     }
@@ -70,7 +88,11 @@ export class HistoryView {
 
   /** @param {Action} action */
   #item({ id, when, words, undone, undoable }) {
-    const undo = el("button.undo", { "data-action": id, "aria-label": `Undo: ${words}`, click: () => this.undo(id) }, "Undo");
+    const undo = el(
+      "button.undo",
+      { "data-action": id, "aria-label": `Undo: ${words}`, click: () => this.undo(id) },
+      "Undo",
+    );
     const end = undone ? el("span.undone", {}, "Undone") : undoable ? undo : "";
     return el("li", {}, el("time", {}, when), el("span.done-words", {}, words), end);
   }

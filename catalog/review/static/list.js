@@ -11,6 +11,8 @@ const QUICK = 1.2; // screens in that time: too quick to see anything
 const STILL = 1200; // milliseconds after a touch or click in which nothing is moved by itself
 const KEPT = 600; // thumbnails that left the screen
 
+/** @typedef {import("./records.js").Group} Group */
+
 export class List {
   cursor = 0; // place of the group that the keyboard is at
   #listing;
@@ -31,7 +33,7 @@ export class List {
   /**
    * @param {import("./listing.js").Listing} listing
    * @param {import("./choices.js").Choices} choices
-   * @param {(deed: import("./row.js").Deed, group: import("./records.js").Group, photo?: number) => void} act
+   * @param {(deed: import("./row.js").Deed, group: Group, photo?: number) => void} act
    */
   constructor(listing, choices, act) {
     this.#listing = listing;
@@ -42,12 +44,24 @@ export class List {
     this.element = el("div.list", { id: "list", tabindex: "-1" }, this.nothing, this.room);
     this.#scroller = new Scroller(this.element, this.room, () => this.draw());
     listing.addEventListener("loaded", () => this.draw());
-    listing.addEventListener("renewed", (event) => this.#renewed(/** @type {CustomEvent} */ (event).detail));
-    choices.addEventListener("group", (event) => this.#rebind(/** @type {CustomEvent} */ (event).detail.id));
+    listing.addEventListener("renewed", (event) =>
+      this.#renewed(/** @type {CustomEvent} */ (event).detail),
+    );
+    choices.addEventListener("group", (event) =>
+      this.#rebind(/** @type {CustomEvent} */ (event).detail.id),
+    );
     new ResizeObserver(() => this.#measure()).observe(this.element);
-    this.element.addEventListener("focusin", (event) => this.#follow(event));
+    this.element.addEventListener("focusin", (/** @type {FocusEvent} */ event) =>
+      this.#follow(event),
+    );
     for (const what of ["pointerdown", "keydown", "wheel"]) {
-      this.element.addEventListener(what, () => { this.#touched = performance.now(); }, { passive: true });
+      this.element.addEventListener(
+        what,
+        () => {
+          this.#touched = performance.now();
+        },
+        { passive: true },
+      );
     }
   }
 
@@ -102,7 +116,8 @@ export class List {
     const { from, to } = this.#scroller.range(SPARE);
     for (const [place, row] of this.#rows) {
       const focused = row.element.contains(document.activeElement);
-      if ((place < from || place >= to) && !(focused && place < this.#listing.total)) this.#release(place, row);
+      if ((place < from || place >= to) && !(focused && place < this.#listing.total))
+        this.#release(place, row);
     }
     for (let place = from; place < to; place += 1) if (!this.#rows.has(place)) this.#place(place);
     for (const [place, row] of this.#rows) this.#bind(place, row);
@@ -114,7 +129,7 @@ export class List {
   #place(place) {
     const row = this.#free.pop() ?? new Row(this.#pictures, this.#act);
     const after = [...this.#rows.keys()].filter((other) => other > place);
-    const next = after.length ? this.#rows.get(Math.min(...after))?.element ?? null : null;
+    const next = after.length ? (this.#rows.get(Math.min(...after))?.element ?? null) : null;
     this.#rows.set(place, row);
     this.room.insertBefore(row.element, next);
   }
@@ -131,7 +146,8 @@ export class List {
   #bind(place, row) {
     const id = this.#listing.id(place);
     const group = id ? this.#choices.of(id) : undefined;
-    if (row.place !== place || row.group !== group || row.cards.length !== this.#fits) row.bind(place, this.#listing.total, group, this.#fits);
+    if (row.place !== place || row.group !== group || row.cards.length !== this.#fits)
+      row.bind(place, this.#listing.total, group, this.#fits);
     row.element.style.setProperty("transform", `translateY(${this.#scroller.place(place)}px)`);
     row.element.tabIndex = place === this.cursor ? 0 : -1;
     row.element.classList.toggle("current", place === this.cursor);
@@ -140,7 +156,8 @@ export class List {
   /** Loads what is in view: at once while it moves slowly, else when it has come to rest. */
   #settle(/** @type {number} */ from, /** @type {number} */ to) {
     const time = performance.now();
-    const speed = Math.abs(this.#scroller.top - this.#seen.top) / Math.max(1, time - this.#seen.time);
+    const speed =
+      Math.abs(this.#scroller.top - this.#seen.top) / Math.max(1, time - this.#seen.time);
     this.#seen = { top: this.#scroller.top, time };
     clearTimeout(this.#resting);
     const load = () => {
@@ -155,7 +172,13 @@ export class List {
     if (!this.element.clientHeight) return;
     const style = getComputedStyle(this.element);
     const height = parseFloat(style.getPropertyValue("--row"));
-    const fits = Math.max(2, Math.floor((this.element.clientWidth - parseFloat(style.getPropertyValue("--beside"))) / parseFloat(style.getPropertyValue("--card"))));
+    const fits = Math.max(
+      2,
+      Math.floor(
+        (this.element.clientWidth - parseFloat(style.getPropertyValue("--beside"))) /
+          parseFloat(style.getPropertyValue("--card")),
+      ),
+    );
     if (fits !== this.#fits) for (const row of [...this.#rows]) this.#release(...row);
     if (fits !== this.#fits) this.#free = [];
     this.#fits = fits;
@@ -168,7 +191,9 @@ export class List {
     const { total, ready } = this.#listing;
     const top = this.#scroller.top;
     this.nothing.hidden = total > 0;
-    this.nothing.textContent = ready ? "No group passes these filters." : "Looking for pictures that look alike …";
+    this.nothing.textContent = ready
+      ? "No group passes these filters."
+      : "Looking for pictures that look alike …";
     this.#measure();
     const height = this.#scroller.place(1) - this.#scroller.place(0);
     this.#scroller.go(again ? top + (to - from) * height : 0);

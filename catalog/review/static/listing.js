@@ -1,4 +1,6 @@
-/** The groups that pass the filters, in their order; loaded by pages, as far as they are looked at. */
+/**
+ * The groups that pass the filters, in their order; loaded by pages, as far as they are looked at.
+ */
 
 import { get } from "./api.js";
 
@@ -6,7 +8,9 @@ const PAGE = 40;
 const NEXT_TO = 8; // rows around it that are loaded before the new order is shown
 const AROUND = 3; // pages in which a group is looked for when the answer changed
 
-/** Tells "loaded" when groups arrived, "renewed" {from, to} when the order is another one. */
+/**
+ * Tells "loaded" when groups arrived, "renewed" when the order is another one, "failed" {words}.
+ */
 export class Listing extends EventTarget {
   total = 0;
   bytes = 0;
@@ -19,7 +23,7 @@ export class Listing extends EventTarget {
   #places = new Map();
   /** @type {Set<number>} places whose group the server no longer lists, as it was decided here */
   #left = new Set();
-  /** @type {Map<number, AbortController>} by page */
+  /** @type {Map<number, AbortController & {done: Promise<void>}>} by page */
   #loading = new Map();
   #round = 0;
   #choices;
@@ -28,7 +32,9 @@ export class Listing extends EventTarget {
   constructor(choices) {
     super();
     this.#choices = choices;
-    choices.addEventListener("group", (event) => this.#follow(/** @type {CustomEvent} */ (event).detail.id));
+    choices.addEventListener("group", (event) =>
+      this.#follow(/** @type {CustomEvent} */ (event).detail.id),
+    );
   }
 
   /** @param {number} place */
@@ -63,7 +69,8 @@ export class Listing extends EventTarget {
     if (!this.ready) return;
     const first = Math.floor(from / PAGE);
     const last = Math.floor(Math.max(from, Math.min(to, this.total) - 1) / PAGE);
-    for (const [page, controller] of this.#loading) if (page < first - 1 || page > last + 1) controller.abort();
+    for (const [page, controller] of this.#loading)
+      if (page < first - 1 || page > last + 1) controller.abort();
     for (let page = first; page <= last; page += 1) this.#load(page);
   }
 
@@ -94,7 +101,8 @@ export class Listing extends EventTarget {
     const group = this.#choices.of(id);
     if (place < 0 || !group) return;
     const { state = "all" } = this.query;
-    const out = group.gone || (state === "open" && group.decided) || (state === "decided" && !group.decided);
+    const out =
+      group.gone || (state === "open" && group.decided) || (state === "decided" && !group.decided);
     if (out) this.#left.add(place);
     else this.#left.delete(place);
   }
@@ -111,7 +119,9 @@ export class Listing extends EventTarget {
     if (this.#ids.has(page * PAGE) || this.#loading.has(page) || page * PAGE >= this.total) {
       return this.#loading.get(page)?.done;
     }
-    const controller = Object.assign(new AbortController(), { done: Promise.resolve() });
+    const controller = Object.assign(new AbortController(), {
+      done: Promise.resolve(),
+    });
     this.#loading.set(page, controller);
     controller.done = this.#fetched(page, controller);
     return controller.done;
@@ -152,13 +162,15 @@ export class Listing extends EventTarget {
     for (const controller of this.#loading.values()) controller.abort();
     this.#loading.clear();
     const middle = Math.floor(this.#offset(anchor) / PAGE);
-    const order = near.length ? [...Array(AROUND).keys()].flatMap((far) => (far ? [middle + far, middle - far] : [middle])) : [middle];
+    const order = near.length
+      ? [...Array(AROUND).keys()].flatMap((far) => (far ? [middle + far, middle - far] : [middle]))
+      : [middle];
     /** @type {Map<number, any>} */
     const pages = new Map();
     let to = -1;
     for (const page of order) {
       if (page < 0 || to >= 0) continue;
-      const answer = await this.#page(page * PAGE).catch(() => null);
+      const answer = await this.#page(page * PAGE).catch((error) => this.#fail(error));
       if (round !== this.#round) return;
       if (!answer) break;
       pages.set(page, answer);
@@ -178,6 +190,12 @@ export class Listing extends EventTarget {
     this.#swap(pages, last, anchor, place, near.length > 0);
   }
 
+  /** @param {Error} error */
+  #fail(error) {
+    this.dispatchEvent(new CustomEvent("failed", { detail: { words: error.message } }));
+    return null;
+  }
+
   /** @param {string[]} near @param {Map<number, any>} pages */
   #find(near, pages) {
     for (const id of near) {
@@ -189,7 +207,13 @@ export class Listing extends EventTarget {
     return -1;
   }
 
-  /** @param {Map<number, any>} pages @param {any} answer @param {number} from @param {number} to @param {boolean} again */
+  /**
+   * @param {Map<number, any>} pages
+   * @param {any} answer
+   * @param {number} from
+   * @param {number} to
+   * @param {boolean} again
+   */
   #swap(pages, answer, from, to, again) {
     this.#ids.clear();
     this.#places.clear();
@@ -198,6 +222,8 @@ export class Listing extends EventTarget {
     this.bytes = answer.bytes ?? 0;
     this.ready = answer.ready !== false;
     for (const [page, { groups }] of pages) this.#put(page * PAGE, groups);
-    this.dispatchEvent(new CustomEvent("renewed", { detail: { from, to: Math.max(0, to), again } }));
+    this.dispatchEvent(
+      new CustomEvent("renewed", { detail: { from, to: Math.max(0, to), again } }),
+    );
   }
 }

@@ -1,4 +1,6 @@
-/** One photo on the stage: the small picture first, then the view, then all pixels where they show. */
+/**
+ * One photo on the stage: the small picture first, then the view, then all pixels where they show.
+ */
 
 import { el, say } from "./build.js";
 import { growth } from "./geometry.js";
@@ -72,16 +74,28 @@ export class Pane {
     picture.dataset.size = size;
     this.#layers.set(size, picture);
     picture.onerror = () => this.#fail(picture, size);
-    const there = () => { if (this.#layers.get(size) === picture) this.#place(picture, size); };
+    const there = () => {
+      if (this.#layers.get(size) === picture) this.#place(picture, size);
+    };
     if (picture.complete && picture.naturalWidth) there();
     else picture.decode().then(there, () => {});
   }
 
-  /** In the order of their sizes, as one covers the other. @param {HTMLImageElement} picture @param {Size} size */
+  /**
+   * In the order of their sizes, as one covers the other.
+   * @param {HTMLImageElement} picture
+   * @param {Size} size
+   */
   #place(picture, size) {
     if (size === "thumb") this.sheet.prepend(picture);
     else if (size === "full") this.sheet.append(picture);
-    else this.sheet.insertBefore(picture, this.#layers.get("full")?.isConnected ? /** @type {Node} */ (this.#layers.get("full")) : null);
+    else
+      this.sheet.insertBefore(
+        picture,
+        this.#layers.get("full")?.isConnected
+          ? /** @type {Node} */ (this.#layers.get("full"))
+          : null,
+      );
   }
 
   /** @param {HTMLImageElement} picture @param {Size} size */

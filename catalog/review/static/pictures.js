@@ -1,4 +1,6 @@
-/** Pictures of photos as elements, kept for a while: the server forbids the browser to store them. */
+/**
+ * Pictures of photos as elements, kept for a while: the server forbids the browser to store them.
+ */
 
 import { get, Refused } from "./api.js";
 import { el } from "./build.js";
@@ -27,7 +29,10 @@ export class Pictures {
     return known ?? null;
   }
 
-  /** Gives one back; what has not come yet is not asked for any more. @param {HTMLImageElement} picture */
+  /**
+   * Gives one back; what has not come yet is not asked for any more.
+   * @param {HTMLImageElement} picture
+   */
   give(picture) {
     picture.remove();
     const key = picture.getAttribute("src");
@@ -47,16 +52,31 @@ export class Pictures {
     const key = address(photo, size);
     if (this.#waiting.has(key)) return;
     const picture = made(photo, size);
-    picture.addEventListener("load", () => { if (!picture.isConnected) this.give(picture); }, { once: true });
+    picture.addEventListener(
+      "load",
+      () => {
+        if (!picture.isConnected) this.give(picture);
+      },
+      { once: true },
+    );
   }
 }
 
 /** @param {Photo} photo @param {Size} size @returns {HTMLImageElement} */
 export function made(photo, size) {
-  return el("img", { alt: photo.name, src: address(photo, size), decoding: "async", draggable: "false" });
+  return el("img", {
+    alt: photo.name,
+    src: address(photo, size),
+    decoding: "async",
+    draggable: "false",
+  });
 }
 
-/** Why a picture cannot be shown, in words. @param {{id: number, v: string}} photo @param {Size} size */
+/**
+ * Why a picture cannot be shown, in words.
+ * @param {{id: number, v: string}} photo
+ * @param {Size} size
+ */
 export async function why(photo, size) {
   try {
     await get(address(photo, size));

@@ -39,15 +39,36 @@ export class PlanView {
     this.#notices = notices;
     this.title = el("h2", { tabindex: "-1" }, "The plan");
     this.words = el("p.plan-words", { "data-testid": "plan-words", role: "status" });
-    this.calm = el("p.calm", {}, "Nothing is removed until you say so. What goes to the trash can be brought back.");
+    this.calm = el(
+      "p.calm",
+      {},
+      "Nothing is removed until you say so. What goes to the trash can be brought back.",
+    );
+    this.notice = el("p.notice", { role: "status" });
     this.error = el("p.error", { role: "alert" });
     this.move = el("button.danger", { id: "apply", click: () => this.#apply() });
     this.empty = el("button", { id: "clear", click: () => this.#clear() }, "Empty the tray");
     this.bar = el("progress", { hidden: true, "aria-label": "Moving to the trash" });
     this.receipt = el("div.receipt", { role: "status", "data-testid": "receipt", hidden: true });
     this.groups = el("ol.plan-groups");
-    this.element = el("div.page", { "data-testid": "plan" }, el("div.page-head", {}, el("a.button.back", { href: "#/" }, "Back to the groups"), this.title),
-      this.words, this.calm, this.error, el("div.plan-buttons", {}, this.move, this.empty), this.bar, this.receipt, this.groups);
+    this.element = el(
+      "div.page",
+      { "data-testid": "plan" },
+      el(
+        "div.page-head",
+        {},
+        el("a.button.back", { href: "#/" }, "Back to the groups"),
+        this.title,
+      ),
+      this.words,
+      this.calm,
+      this.notice,
+      this.error,
+      el("div.plan-buttons", {}, this.move, this.empty),
+      this.bar,
+      this.receipt,
+      this.groups,
+    );
     standing.addEventListener("state", () => this.#follow());
   }
 
@@ -69,7 +90,9 @@ export class PlanView {
     this.#plan = null;
     this.#buttons();
     say(this.words, "Making the plan …");
-    say(this.error, because);
+    say(this.notice, because);
+    say(this.error, "");
+    this.calm.hidden = false;
     try {
       const plan = await post("/api/plan");
       if (round !== this.#round) return;
@@ -87,8 +110,17 @@ export class PlanView {
 
   /** @param {Plan} plan */
   #draw(plan) {
-    const beside = plan.companions ? `, with ${counted(plan.companions, "file")} that ${plan.companions === 1 ? "belongs" : "belong"} to them` : "";
-    say(this.words, plan.photos ? plan.words + beside : plan.groups.length ? "Nothing of this can go." : "Nothing is in the tray yet.");
+    const beside = plan.companions
+      ? `, and ${counted(plan.companions, "file")} beside ${plan.photos === 1 ? "it" : "them"}`
+      : "";
+    say(
+      this.words,
+      plan.photos
+        ? plan.words + beside
+        : plan.groups.length
+          ? "Nothing of this can go."
+          : "Nothing is in the tray yet.",
+    );
     const items = plan.groups.map((group) => groupItem(group));
     if (plan.more) items.push(el("li.plan-more", {}, `and ${counted(plan.more, "more group")}`));
     this.groups.replaceChildren(...items);
@@ -100,13 +132,16 @@ export class PlanView {
     say(this.move, photos ? `Move ${counted(photos, "photo")} to the trash` : "Move to the trash");
     this.move.disabled = !photos || acting;
     this.empty.disabled = acting || !this.#standing.state?.chosen.photos;
-    this.move.hidden = this.empty.hidden = this.#applied !== "" || (this.#plan !== null && this.#plan.groups.length === 0);
+    this.move.hidden = this.empty.hidden =
+      this.#applied !== "" || (this.#plan !== null && this.#plan.groups.length === 0);
   }
 
   async #apply() {
     const plan = this.#plan;
     if (!plan || this.#applied) return;
     this.#applied = plan.plan;
+    say(this.notice, "");
+    say(this.error, "");
     this.#buttons();
     this.title.focus({ preventScroll: true });
     try {
@@ -114,7 +149,8 @@ export class PlanView {
       this.#standing.soon();
     } catch (error) {
       this.#applied = "";
-      if (error instanceof Refused && error.status === 409) await this.#make(`${error.message} This is the plan now.`);
+      if (error instanceof Refused && error.status === 409)
+        await this.#make(`${error.message} This is the plan now.`);
       else say(this.error, error instanceof Error ? error.message : String(error));
       this.#buttons();
     }
@@ -123,7 +159,10 @@ export class PlanView {
   async #clear() {
     try {
       await this.#choices.clear();
-      this.#notices.note("The tray is empty", { words: "Undo", run: () => this.#choices.stepBack() });
+      this.#notices.note("The tray is empty", {
+        words: "Undo",
+        run: () => this.#choices.stepBack(),
+      });
     } catch (error) {
       say(this.error, error instanceof Error ? error.message : String(error));
     }
@@ -138,18 +177,26 @@ export class PlanView {
       say(this.words, progressWords(acting));
       progress(this.bar, acting);
     }
-    if (this.#applied && !acting && state.receipt?.plan === this.#applied) this.#done(state.receipt);
-    else if (!this.#applied && this.#plan && state.tray !== this.#tray) this.#make("The choices changed. This is the plan now.");
+    if (this.#applied && !acting && state.receipt?.plan === this.#applied)
+      this.#done(state.receipt);
+    else if (!this.#applied && this.#plan && state.tray !== this.#tray)
+      this.#make("The choices changed. This is the plan now.");
     this.#buttons();
   }
 
   /** @param {import("./standing.js").Receipt} receipt */
   #done(receipt) {
     if (!this.receipt.hidden) return;
-    say(this.words, receipt.stopped || receipt.interrupted ? "It was stopped before the end." : "Done.");
+    say(
+      this.words,
+      receipt.stopped || receipt.interrupted ? "It was stopped before the end." : "Done.",
+    );
     this.groups.replaceChildren();
+    this.calm.hidden = true;
     const { action } = receipt;
-    const undo = action !== null && el("button", { id: "undo-action", click: () => this.#undo(action) }, "Undo");
+    const undo =
+      action !== null &&
+      el("button", { id: "undo-action", click: () => this.#undo(action) }, "Undo");
     this.receipt.replaceChildren(...receiptWords(receipt), undo || "");
     this.receipt.hidden = false;
   }
@@ -157,7 +204,9 @@ export class PlanView {
 
 /** @param {import("./standing.js").Receipt} receipt @returns {Element[]} */
 export function receiptWords(receipt) {
-  const refused = receipt.refused.map(({ name, folder, why: reason }) => el("li", {}, `${name} in ${folder}: ${reason}`));
+  const refused = receipt.refused.map(({ name, folder, why: reason }) =>
+    el("li", {}, `${name} in ${folder}: ${reason}`),
+  );
   return [
     el("p.receipt-words", {}, receipt.words),
     receipt.stopped && el("p.error", {}, receipt.stopped),
@@ -176,10 +225,22 @@ export function progress(bar, { done, total }) {
 
 /** @param {{keep: Small, goes: Fate[], stays: Fate[]}} group */
 function groupItem({ keep, goes, stays }) {
-  const rows = [...goes.map((photo) => fate(photo, "goes", "Goes")), ...stays.map((photo) => fate(photo, "stays", "Stays"))];
+  const rows = [
+    ...goes.map((photo) => fate(photo, "goes", "Goes")),
+    ...stays.map((photo) => fate(photo, "stays", "Stays")),
+  ];
   const list = el("ul.fates", {}, fate(keep, "keeps", "★ Kept"), ...rows.slice(0, LISTED));
   if (rows.length > LISTED) {
-    const rest = el("button.plain", { click: () => { rest.remove(); list.append(...rows.slice(LISTED)); } }, `Show ${rows.length - LISTED} more`);
+    const rest = el(
+      "button.plain",
+      {
+        click: () => {
+          rest.remove();
+          list.append(...rows.slice(LISTED));
+        },
+      },
+      `Show ${rows.length - LISTED} more`,
+    );
     return el("li", {}, list, rest);
   }
   return el("li", {}, list);
@@ -187,10 +248,32 @@ function groupItem({ keep, goes, stays }) {
 
 /** @param {Fate} photo @param {string} kind @param {string} words */
 function fate(photo, kind, words) {
-  const picture = el("img", { alt: "", src: address(photo, "thumb"), loading: "lazy", decoding: "async" });
+  const picture = el("img", {
+    alt: "",
+    src: address(photo, "thumb"),
+    loading: "lazy",
+    decoding: "async",
+  });
   const box = el("span.fate-picture", {}, picture);
-  picture.addEventListener("error", async () => { box.replaceChildren(el("span.failed", {}, await why(photo, "thumb"))); }, { once: true });
+  picture.addEventListener(
+    "error",
+    async () => {
+      box.replaceChildren(el("span.failed", {}, await why(photo, "thumb")));
+    },
+    { once: true },
+  );
   const beside = photo.beside?.length ? `with ${photo.beside.join(", ")}` : "";
-  return el(`li.fate-item.${kind}`, {}, box, el("span.fate-said", {}, el("strong", {}, words), el("span.fate-name", {}, photo.name), el("span.fate-folder", {}, photo.folder),
-    el("span.fate-more", {}, [size(photo.size), beside, photo.why].filter(Boolean).join(" · "))));
+  return el(
+    `li.fate-item.${kind}`,
+    {},
+    box,
+    el(
+      "span.fate-said",
+      {},
+      el("strong", {}, words),
+      el("span.fate-name", {}, photo.name),
+      el("span.fate-folder", {}, photo.folder),
+      el("span.fate-more", {}, [size(photo.size), beside, photo.why].filter(Boolean).join(" · ")),
+    ),
+  );
 }

@@ -59,13 +59,17 @@ export const counted = (number, what) => `${grouped(number)} ${what}${number ===
 export const pixels = ({ width, height }) => `${width} × ${height}`;
 
 /** What the others of a group are called. @param {Group} group @param {number} [number] */
-export function othersOf(group, number = loose(group).length + (group.count - group.photos.length)) {
+export function othersOf(
+  group,
+  number = loose(group).length + (group.count - group.photos.length),
+) {
   const what = group.kind === "similar" ? ["other", "others"] : ["copy", "copies"];
   return number === 1 ? `the ${what[0]}` : `the ${grouped(number)} ${what[1]}`;
 }
 
 /** @param {Group} group */
-export const keepAllWords = (group) => (group.count === 2 ? "Keep both" : `Keep all ${grouped(group.count)}`);
+export const keepAllWords = (group) =>
+  group.count === 2 ? "Keep both" : `Keep all ${grouped(group.count)}`;
 
 /** @param {{done: number, total: number | null, what: string}} doing */
 export const progressWords = ({ what, done, total }) =>

@@ -1,6 +1,6 @@
 /** The page of imgcat review: its views, and what leads from one to the other. */
 
-import { connection } from "./api.js";
+import { connection, SESSION } from "./api.js";
 import { Choices } from "./choices.js";
 import { Closer } from "./closer.js";
 import { el, say } from "./build.js";
@@ -22,34 +22,64 @@ const MAKING = 1000; // milliseconds until a list that is being made is asked fo
 
 class Page {
   standing = new Standing();
-  steps = new Steps();
+  steps = new Steps(SESSION);
   notices = new Notices(connection);
   choices = new Choices(this.standing, this.steps);
   listing = new Listing(this.choices);
   filters = new Filters();
-  list = new List(this.listing, this.choices, (deed, group, photo) => this.inList(deed, group.group, photo));
+  list = new List(this.listing, this.choices, (deed, group, photo) =>
+    this.inList(deed, group.group, photo),
+  );
   closer = new Closer(this.choices, (deed) => this.inCloser(deed));
   history = new HistoryView(this.standing);
-  plan = new PlanView(this.standing, this.choices, this.notices, (action) => this.undoAction(action));
+  plan = new PlanView(this.standing, this.choices, this.notices, (action) =>
+    this.undoAction(action),
+  );
   /** @type {import("./keys.js").View} */
   view = "groups";
+  /** @type {Record<string, HTMLElement>} */
+  views = {};
+  main = /** @type {HTMLElement} */ (document.getElementById("main"));
   #asked = false;
   #renewing = 0;
   #fromList = false; // so that going back is going back
 
   start() {
     if (!location.hash.startsWith("#/")) instead("#/");
-    const groups = el("section.groups-view", { "aria-label": "Groups" }, this.filters.element, this.list.element);
-    this.views = { groups, closer: this.closer.element, plan: this.plan.element, history: this.history.element };
-    this.main = /** @type {HTMLElement} */ (document.getElementById("main"));
+    const groups = el(
+      "section.groups-view",
+      { "aria-label": "Groups" },
+      this.filters.element,
+      this.list.element,
+    );
+    this.views = {
+      groups,
+      closer: this.closer.element,
+      plan: this.plan.element,
+      history: this.history.element,
+    };
     this.main.append(...Object.values(this.views));
     for (const view of Object.values(this.views)) view.hidden = true;
     const keys = bindings(this);
     const dialog = help(keys);
     this.showKeys = () => dialog.showModal();
     document.getElementById("keys")?.addEventListener("click", this.showKeys);
-    document.getElementById("jump")?.addEventListener("click", (event) => { event.preventDefault(); this.main.focus(); });
-    for (const link of document.querySelectorAll("a.back")) link.addEventListener("click", (event) => { event.preventDefault(); this.back(); });
+    document.getElementById("jump")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      this.main.focus();
+    });
+    const undo = /** @type {HTMLButtonElement} */ (document.getElementById("undo"));
+    const offer = () => {
+      undo.disabled = !this.steps.last;
+    };
+    undo.addEventListener("click", () => this.undo());
+    this.steps.addEventListener("change", offer);
+    offer();
+    for (const link of document.querySelectorAll('a[href="#/"]'))
+      link.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.back();
+      });
     listen(keys, () => this.view);
     this.#follow();
     addEventListener("hashchange", () => this.show());
@@ -70,7 +100,11 @@ class Page {
     for (const [name, element] of Object.entries(this.views)) element.hidden = name !== view;
     document.body.dataset.view = view;
     for (const link of document.querySelectorAll("[data-view]")) {
-      if (link !== document.body) link.toggleAttribute("aria-current", /** @type {HTMLElement} */ (link).dataset.view === view);
+      if (link !== document.body)
+        link.toggleAttribute(
+          "aria-current",
+          /** @type {HTMLElement} */ (link).dataset.view === view,
+        );
     }
     if (view === "groups") this.#showList(before, last);
     if (view === "closer" && group) this.#showCloser(group, photo);
@@ -101,9 +135,12 @@ class Page {
   inList(deed, id, photo) {
     this.list.rowOf(id)?.refuse("");
     if (deed === "look") this.look(id, photo === this.choices.of(id)?.keep ? undefined : photo);
-    if (deed === "toggle" && photo !== undefined) this.choices.toggle(id, photo).catch((error) => this.#refused(id, error.message));
-    if (deed === "trash-all") this.choices.trashAll(id).catch((error) => this.#refused(id, error.message));
-    if (deed === "keep-both") this.choices.keepBoth(id).catch((error) => this.#refused(id, error.message));
+    if (deed === "toggle" && photo !== undefined)
+      this.choices.toggle(id, photo).catch((error) => this.#refused(id, error.message));
+    if (deed === "trash-all")
+      this.choices.trashAll(id).catch((error) => this.#refused(id, error.message));
+    if (deed === "keep-both")
+      this.choices.keepBoth(id).catch((error) => this.#refused(id, error.message));
   }
 
   /** @param {import("./closer.js").Deed} deed */
@@ -122,9 +159,16 @@ class Page {
 
   /** To the next group that is open, in whichever view. */
   async skip() {
-    const from = this.view === "closer" ? this.listing.place(this.closer.id ?? "") : this.list.cursor;
+    const from =
+      this.view === "closer" ? this.listing.place(this.closer.id ?? "") : this.list.cursor;
     const id = (await this.listing.nextOpen(from + 1)) ?? (await this.listing.nextOpen(0));
-    if (!id) this.notices.note("Every group of this list is decided.", { words: "Look at the plan", run: () => { location.hash = "#/plan"; } });
+    if (!id)
+      this.notices.note("Every group of this list is decided.", {
+        words: "Look at the plan",
+        run: () => {
+          location.hash = "#/plan";
+        },
+      });
     else if (this.view === "closer") this.look(id);
     else this.list.go(this.listing.place(id));
   }
@@ -155,13 +199,21 @@ class Page {
 
   /** The group before or after, decided or not. @param {number} by */
   async beside(by) {
-    if (this.view === "groups") return this.list.go(this.list.row?.element.contains(document.activeElement) ? this.list.cursor + by : this.list.cursor);
+    if (this.view === "groups")
+      return this.list.go(
+        this.list.row?.element.contains(document.activeElement)
+          ? this.list.cursor + by
+          : this.list.cursor,
+      );
     const place = this.listing.place(this.closer.id ?? "");
     const id = await this.listing.at(place + by);
     if (id && place >= 0) this.look(id);
   }
 
-  /** @param {import("./keys.js").View} before @param {string | null} last the group that was looked at */
+  /**
+   * @param {import("./keys.js").View} before
+   * @param {string | null} last the group that was looked at
+   */
   #showList(before, last) {
     document.title = "imgcat review";
     this.list.come();
@@ -173,9 +225,14 @@ class Page {
   async #showCloser(id, photo) {
     const place = this.listing.place(id);
     document.title = place >= 0 ? `Group ${place + 1} – imgcat review` : "imgcat review";
-    if (!this.closer.actions.contains(document.activeElement)) this.closer.stage.panes.focus({ preventScroll: true });
+    if (!this.closer.actions.contains(document.activeElement))
+      this.closer.stage.panes.focus({ preventScroll: true });
     await this.closer.open(id, photo, place, this.listing.total);
-    if (place < 0 || this.closer.id !== id) return;
+    if (this.closer.id !== id) return;
+    if (document.activeElement === document.body)
+      this.closer.stage.panes.focus({ preventScroll: true });
+    this.notices.speak([this.closer.place.textContent, this.closer.title.textContent].join(": "));
+    if (place < 0) return;
     const next = await this.listing.nextOpen(place + 1);
     const group = next && (await this.choices.whole(next).catch(() => null));
     if (group && this.closer.id === id) this.closer.stage.ahead(inOrder(group).slice(0, 2));
@@ -183,26 +240,50 @@ class Page {
 
   #follow() {
     this.standing.addEventListener("state", () => this.#state());
-    this.standing.addEventListener("elsewhere", (event) => this.#elsewhere(/** @type {CustomEvent} */ (event).detail));
+    this.standing.addEventListener("elsewhere", (event) =>
+      this.#elsewhere(/** @type {CustomEvent} */ (event).detail),
+    );
     this.filters.addEventListener("change", () => this.listing.ask(this.filters.query));
-    for (const what of ["renewed", "loaded"]) this.listing.addEventListener(what, () => this.filters.tell(this.listing));
+    for (const what of ["renewed", "loaded"])
+      this.listing.addEventListener(what, () => this.filters.tell(this.listing));
     this.listing.addEventListener("renewed", () => {
       if (!this.listing.ready) setTimeout(() => this.listing.ask(this.filters.query), MAKING);
     });
+    this.listing.addEventListener("renewed", () => {
+      if (this.closer.id)
+        this.closer.number(this.listing.place(this.closer.id), this.listing.total);
+    });
+    this.listing.addEventListener("failed", (event) =>
+      this.notices.note(/** @type {CustomEvent} */ (event).detail.words),
+    );
     this.choices.addEventListener("refused", (event) => {
       const { id, words } = /** @type {CustomEvent} */ (event).detail;
       this.#refused(id, words);
     });
-    this.choices.addEventListener("decided", (event) => this.#decided(/** @type {CustomEvent} */ (event).detail));
+    this.choices.addEventListener("decided", (event) =>
+      this.#decided(/** @type {CustomEvent} */ (event).detail),
+    );
   }
 
   #state() {
     const { state } = this.standing;
     if (!state) return;
     const { found, chosen, finding, acting, offline, remarks, fresh } = state;
-    const text = (/** @type {string} */ id, /** @type {string} */ words) => say(/** @type {Element} */ (document.getElementById(id)), words);
-    text("totals", state.ready ? `${counted(found.groups, "group")} of ${counted(found.photos, "photo")}, ${size(found.bytes)} to gain${fresh ? "" : ", as last indexed"}` : "");
-    text("chosen", chosen.photos ? `${counted(chosen.photos, "photo")} in the tray, ${size(chosen.bytes)}` : "Nothing in the tray");
+    const text = (/** @type {string} */ id, /** @type {string} */ words) =>
+      say(/** @type {Element} */ (document.getElementById(id)), words);
+    text(
+      "totals",
+      state.ready
+        ? `${counted(found.groups, "group")} of ${counted(found.photos, "photo")}, ` +
+            `${size(found.bytes)} to gain${fresh ? "" : ", as last indexed"}`
+        : "",
+    );
+    text(
+      "chosen",
+      chosen.photos
+        ? `${counted(chosen.photos, "photo")} in the tray, ${size(chosen.bytes)}`
+        : "Nothing in the tray",
+    );
     document.getElementById("look-at-plan")?.classList.toggle("quiet", !chosen.photos);
     const doing = finding ?? (this.view === "plan" || this.view === "history" ? null : acting);
     const bar = /** @type {HTMLProgressElement} */ (document.getElementById("working"));
@@ -229,7 +310,8 @@ class Page {
   /** As soon as nobody has the finger on it. */
   #renewSoon() {
     clearTimeout(this.#renewing);
-    if (this.view === "groups" && this.list.busy) this.#renewing = setTimeout(() => this.#renewSoon(), AGAIN);
+    if (this.view === "groups" && this.list.busy)
+      this.#renewing = setTimeout(() => this.#renewSoon(), AGAIN);
     else this.listing.renew(this.list.anchor);
   }
 

@@ -9,7 +9,12 @@ export function route() {
   const [, view, first, second] = location.hash.split("/");
   const none = { group: null, photo: null };
   if (view === "group" && /^s\d+$/.test(first ?? "")) {
-    return { ...none, view: "closer", group: first, photo: /^\d+$/.test(second ?? "") ? Number(second) : null };
+    return {
+      ...none,
+      view: "closer",
+      group: first,
+      photo: /^\d+$/.test(second ?? "") ? Number(second) : null,
+    };
   }
   if (view === "plan") return { ...none, view: "plan" };
   if (view === "history") return { ...none, view: "history" };

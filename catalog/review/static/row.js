@@ -2,14 +2,21 @@
 
 import { el, pointed, say } from "./build.js";
 import { Card } from "./card.js";
-import { allDropped, grouped, inOrder, KINDS, keepAllWords, loose, othersOf, size } from "./records.js";
+import {
+  allDropped,
+  grouped,
+  inOrder,
+  KINDS,
+  keepAllWords,
+  loose,
+  othersOf,
+  size,
+} from "./records.js";
 
 /**
  * @typedef {import("./records.js").Group} Group
  * @typedef {"look" | "toggle" | "trash-all" | "keep-both"} Deed
  */
-
-const TWICE = 400; // milliseconds: the second click of a double click decides nothing
 
 export class Row {
   /** @type {Group | undefined} */
@@ -19,7 +26,6 @@ export class Row {
   cards = [];
   #pictures;
   #act;
-  #clicked = 0;
 
   /**
    * @param {import("./pictures.js").Pictures} pictures
@@ -34,12 +40,21 @@ export class Row {
     this.reason = el("span.reason");
     this.sum = el("span.sum");
     this.error = el("p.error", { role: "alert" });
-    this.trash = el("button.trash-all", { click: (/** @type {MouseEvent} */ event) => this.#once(event, "trash-all") });
-    this.both = el("button.keep-both", { click: (/** @type {MouseEvent} */ event) => this.#once(event, "keep-both") });
+    this.trash = el("button.trash-all", {
+      click: (/** @type {MouseEvent} */ event) => this.#once(event, "trash-all"),
+    });
+    this.both = el("button.keep-both", {
+      click: (/** @type {MouseEvent} */ event) => this.#once(event, "keep-both"),
+    });
     this.look = el("button.closer", { click: () => this.#do("look") }, "Look closer");
     this.buttons = el("div.buttons", {}, this.trash, this.both, this.look);
     this.words = el("p.words", {}, this.badge, this.reason, this.sum);
-    this.element = el("article.row", { tabindex: "-1" }, this.strip, el("div.side", {}, this.words, this.error, this.buttons));
+    this.element = el(
+      "article.row",
+      { tabindex: "-1" },
+      this.strip,
+      el("div.side", {}, this.words, this.error, this.buttons),
+    );
     this.strip.append(this.more);
   }
 
@@ -89,7 +104,10 @@ export class Row {
   #bindCards(group, fits) {
     const photos = group ? inOrder(group).slice(0, fits) : [];
     while (this.cards.length < fits) {
-      const card = new Card(this.#pictures, (deed, photo) => this.#do(deed, photo.id));
+      const card = new Card(this.#pictures, (deed, photo, event) => {
+        this.#do(deed, photo.id);
+        if (deed === "toggle" && pointed(event)) card.frame.focus({ preventScroll: true });
+      });
       this.cards.push(card);
       this.more.before(card.element);
     }
@@ -111,9 +129,18 @@ export class Row {
     cards.toggle("gone", Boolean(group.gone));
     say(this.badge, KINDS[group.kind]);
     this.badge.dataset.kind = group.kind;
-    say(this.reason, group.gone ?? (group.keep === group.suggested ? `Kept: ${group.reason}` : "Kept: you chose it"));
+    say(
+      this.reason,
+      group.gone ??
+        (group.keep === group.suggested ? `Kept: ${group.reason}` : "Kept: you chose it"),
+    );
     const bytes = dropped.reduce((sum, photo) => sum + photo.size, 0);
-    say(this.sum, dropped.length ? `${grouped(dropped.length)} in the tray, ${size(bytes)}` : `${grouped(group.count)} photos, ${size(group.reclaimable)} to gain`);
+    say(
+      this.sum,
+      dropped.length
+        ? `${grouped(dropped.length)} in the tray, ${size(bytes)}`
+        : `${grouped(group.count)} photos, ${size(group.reclaimable)} to gain`,
+    );
     say(this.trash, all ? "Take back" : `Trash ${othersOf(group)}`);
     this.trash.classList.toggle("chosen", all);
     say(this.both, keepAllWords(group));
@@ -121,7 +148,11 @@ export class Row {
     this.trash.disabled = fixed || loose(group).length === 0;
     this.both.disabled = fixed;
     this.look.disabled = fixed;
-    this.element.setAttribute("aria-label", `${KINDS[group.kind]}: ${inOrder(group)[0].name} and ${group.count - 1} more${group.decided ? ", decided" : ""}`);
+    this.element.setAttribute(
+      "aria-label",
+      `${KINDS[group.kind]}: ${inOrder(group)[0].name} and ${group.count - 1} more` +
+        (group.decided ? ", decided" : ""),
+    );
   }
 
   /** @param {Deed} deed @param {number} [photo] */
@@ -131,8 +162,8 @@ export class Row {
 
   /** @param {MouseEvent} event @param {Deed} deed */
   #once(event, deed) {
-    const twice = pointed(event) && event.timeStamp - this.#clicked < TWICE;
-    this.#clicked = event.timeStamp;
-    if (!twice) this.#do(deed);
+    if (event.detail > 1) return; // the second click of a double click decides nothing
+    this.#do(deed);
+    if (pointed(event)) this.element.focus({ preventScroll: true }); // so the space bar goes on
   }
 }

@@ -24,7 +24,14 @@ export class Scroller {
   constructor(box, room, moved) {
     this.#box = box;
     this.#room = room;
-    box.addEventListener("scroll", () => { this.#follow(); moved(); }, { passive: true });
+    box.addEventListener(
+      "scroll",
+      () => {
+        this.#follow();
+        moved();
+      },
+      { passive: true },
+    );
     box.addEventListener("scrollend", () => this.#centre());
   }
 
@@ -58,8 +65,9 @@ export class Scroller {
 
   /** @param {number} top in pixels of the whole */
   go(top) {
-    const wanted = Math.max(0, Math.min(top, this.#whole - this.#box.clientHeight));
-    this.#shift = this.#whole <= LONGEST ? 0 : Math.round((wanted / this.#whole) * (this.#whole - LONGEST));
+    const end = Math.max(0, this.#whole - this.#box.clientHeight);
+    const wanted = Math.max(0, Math.min(top, end));
+    this.#shift = this.#whole <= LONGEST ? 0 : Math.round((wanted / end) * (this.#whole - LONGEST));
     this.#box.scrollTop = wanted - this.#shift;
     this.#last = this.#box.scrollTop;
   }
@@ -69,7 +77,8 @@ export class Scroller {
     const top = row * this.#height;
     const high = this.#box.clientHeight;
     if (top < this.top) this.go(top);
-    else if (top + this.#height > this.top + high) this.go(Math.min(top, top + this.#height - high));
+    else if (top + this.#height > this.top + high)
+      this.go(Math.min(top, top + this.#height - high));
   }
 
   get #whole() {
@@ -87,7 +96,9 @@ export class Scroller {
     }
   }
 
-  /** After a long way by small moves the scroll bar is put where it belongs; nothing is seen of it. */
+  /**
+   * After a long way by small moves the scroll bar is put where it belongs; nothing is seen of it.
+   */
   #centre() {
     if (this.#whole > LONGEST) this.go(this.top);
   }

@@ -12,7 +12,12 @@ import { Pictures } from "./pictures.js";
  */
 
 /** @type {Record<Mode, string>} */
-export const MODES = { side: "Side by side", slider: "Slider", flicker: "Flicker", difference: "Difference" };
+export const MODES = {
+  side: "Side by side",
+  slider: "Slider",
+  flicker: "Flicker",
+  difference: "Difference",
+};
 const BEAT = 500; // milliseconds: twice a second
 const DEEPEST = 32; // screen pixels per pixel
 const KEPT = 14; // views of photos that left the stage
@@ -35,23 +40,79 @@ export class Stage extends EventTarget {
     super();
     this.first = new Pane(this.#pictures, "first");
     this.second = new Pane(this.#pictures, "second");
-    this.handle = el("div.handle", { role: "slider", tabindex: "0", "aria-label": "Edge between the two photos", "aria-valuemin": "0", "aria-valuemax": "100" });
-    this.panes = el("div.panes", { tabindex: "-1", role: "group", "aria-label": "Photos", "data-testid": "stage" }, this.first.element, this.second.element, this.handle);
+    this.handle = el("div.handle", {
+      role: "slider",
+      tabindex: "0",
+      "aria-label": "Edge between the two photos",
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+    });
+    this.panes = el(
+      "div.panes",
+      { tabindex: "-1", role: "group", "aria-label": "Photos", "data-testid": "stage" },
+      this.first.element,
+      this.second.element,
+      this.handle,
+    );
     this.labels = el("div.labels", {}, this.first.label, this.second.label);
-    this.buttons = Object.entries(MODES).map(([mode, words]) => el("button", { "data-mode": mode, "aria-pressed": "false", click: () => this.setMode(/** @type {Mode} */ (mode)) }, words));
-    this.pause = el("button.pause", { click: () => this.#beating ? this.#stop() : this.#start() }, "Pause");
+    this.buttons = Object.entries(MODES).map(([mode, words]) =>
+      el(
+        "button",
+        {
+          "data-mode": mode,
+          "aria-pressed": "false",
+          click: () => this.setMode(/** @type {Mode} */ (mode)),
+        },
+        words,
+      ),
+    );
+    this.pause = el(
+      "button.pause",
+      { click: () => (this.#beating ? this.#stop() : this.#start()) },
+      "Pause",
+    );
     this.scaleWords = el("span.scale", { "aria-live": "off" });
-    const zooms = [["−", "Zoom out", () => this.zoom(1 / 1.5)], ["+", "Zoom in", () => this.zoom(1.5)], ["Fit", "Fit", () => this.fit()], ["1:1", "Actual pixels", () => this.actual()]];
-    this.tools = el("div.tools", { role: "toolbar", "aria-label": "How the photos are compared" }, el("div.modes", {}, ...this.buttons, this.pause),
-      el("div.zooms", {}, ...zooms.map(([sign, words, click]) => el("button", { "aria-label": words, title: words, click }, sign)), this.scaleWords));
-    this.element = el("section.stage", { "aria-label": "Comparison" }, this.tools, this.panes, this.labels);
+    const zooms = [
+      { sign: "−", words: "Zoom out", click: () => this.zoom(1 / 1.5) },
+      { sign: "+", words: "Zoom in", click: () => this.zoom(1.5) },
+      { sign: "Fit", words: "Fit", click: () => this.fit() },
+      { sign: "1:1", words: "Actual pixels", click: () => this.actual() },
+    ];
+    this.tools = el(
+      "div.tools",
+      { role: "toolbar", "aria-label": "How the photos are compared" },
+      el("div.modes", {}, ...this.buttons, this.pause),
+      el(
+        "div.zooms",
+        {},
+        ...zooms.map(({ sign, words, click }) =>
+          el("button", { "aria-label": words, title: words, click }, sign),
+        ),
+        this.scaleWords,
+      ),
+    );
+    this.element = el(
+      "section.stage",
+      { "aria-label": "Comparison" },
+      this.tools,
+      this.panes,
+      this.labels,
+    );
     new ResizeObserver(() => this.draw()).observe(this.panes);
-    fingers(this.panes, { pan: (x, y) => this.pan(x, y), zoom: (by, x, y) => this.zoom(by, ...this.#inPane(x, y)), twice: (x, y) => this.#fit ? this.actual(...this.#inPane(x, y)) : this.fit() });
+    fingers(this.panes, {
+      pan: (x, y) => this.pan(x, y),
+      zoom: (by, x, y) => this.zoom(by, ...this.#inPane(x, y)),
+      twice: (x, y) => (this.#fit ? this.actual(...this.#inPane(x, y)) : this.fit()),
+    });
     this.#slide();
     this.setMode("side");
   }
 
-  /** @param {Photo} first the kept one @param {Photo} second @param {boolean} anew another group: fit it */
+  /**
+   * @param {Photo} first the kept one
+   * @param {Photo} second
+   * @param {boolean} anew another group: fit it
+   */
   show(first, second, anew) {
     const changed = first.id !== this.first.photo?.id || second.id !== this.second.photo?.id;
     const framed = first.id === this.first.photo?.id && !anew;
@@ -60,7 +121,12 @@ export class Stage extends EventTarget {
     if (changed) {
       this.#laid = laid(second, first);
       const other = around(this.#laid, second);
-      this.#box = { left: Math.min(0, other.left), top: Math.min(0, other.top), right: Math.max(first.width, other.right), bottom: Math.max(first.height, other.bottom) };
+      this.#box = {
+        left: Math.min(0, other.left),
+        top: Math.min(0, other.top),
+        right: Math.max(first.width, other.right),
+        bottom: Math.max(first.height, other.bottom),
+      };
       if (!framed) this.#fit = true;
       if (this.mode === "flicker") this.#start();
     }
@@ -82,7 +148,8 @@ export class Stage extends EventTarget {
   setMode(mode) {
     this.mode = mode;
     this.element.dataset.mode = mode;
-    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
+    for (const button of this.buttons)
+      button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
     this.pause.hidden = mode !== "flicker";
     this.handle.hidden = mode !== "slider";
     this.#show(true, true);
@@ -108,7 +175,11 @@ export class Stage extends EventTarget {
     this.draw();
   }
 
-  /** One pixel of the kept photo on one of the screen. @param {number} [x] @param {number} [y] in the pane */
+  /**
+   * One pixel of the kept photo on one of the screen.
+   * @param {number} [x]
+   * @param {number} [y] in the pane
+   */
   actual(x, y) {
     this.zoom(1 / devicePixelRatio / this.#scale, x, y);
   }
@@ -119,11 +190,18 @@ export class Stage extends EventTarget {
     else this.fit();
   }
 
-  /** @param {number} by @param {number} [x] @param {number} [y] the point that stays, in the pane */
+  /**
+   * @param {number} by
+   * @param {number} [x]
+   * @param {number} [y] the point that stays, in the pane
+   */
   zoom(by, x, y) {
     const { width, height } = this.#size;
     const least = this.#fitting;
-    const scale = Math.max(Math.min(least, 1 / devicePixelRatio), Math.min(DEEPEST / devicePixelRatio, this.#scale * by));
+    const scale = Math.max(
+      Math.min(least, 1 / devicePixelRatio),
+      Math.min(DEEPEST / devicePixelRatio, this.#scale * by),
+    );
     const dx = (x ?? width / 2) - width / 2;
     const dy = (y ?? height / 2) - height / 2;
     this.#centre.x += dx / this.#scale - dx / scale;
@@ -176,7 +254,8 @@ export class Stage extends EventTarget {
   #inPane(x, y) {
     const all = this.panes.getBoundingClientRect();
     const one = this.#size;
-    const gap = (whole, part) => (whole > part * 1.5 ? whole - part : Infinity); // where the second pane begins
+    const gap = (/** @type {number} */ whole, /** @type {number} */ part) =>
+      whole > part * 1.5 ? whole - part : Infinity; // where the second pane begins
     const right = x - all.left;
     const down = y - all.top;
     const [across, along] = [gap(all.width, one.width), gap(all.height, one.height)];
@@ -204,7 +283,9 @@ export class Stage extends EventTarget {
       to(((event.clientX - left) / width) * 100);
     });
     this.handle.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      const by = { ArrowLeft: -2, ArrowRight: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100 }[event.key];
+      const by = { ArrowLeft: -2, ArrowRight: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100 }[
+        event.key
+      ];
       if (by === undefined) return;
       event.preventDefault();
       event.stopPropagation();

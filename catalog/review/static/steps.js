@@ -4,11 +4,22 @@ const NAME = "imgcat-steps";
 const MOST = 500;
 
 /** @typedef {{step: number | null, group: string | null, words: string, keep?: number}} Step
- *    `step` as the server counts them; null: the keeper was chosen, which only this tab knows */
+ *    `step` as the server counts them; null: the keeper was chosen, which only this tab knows.
+ *    `keep` is the keeper that only this tab knew before */
 
-export class Steps {
+/** Tells "change" when there is another last one. */
+export class Steps extends EventTarget {
   /** @type {Step[]} */
-  #steps = JSON.parse(sessionStorage.getItem(NAME) ?? "[]");
+  #steps = [];
+  #session;
+
+  /** @param {string} session names that of the server: another one counts its steps anew */
+  constructor(session) {
+    super();
+    this.#session = session;
+    const kept = JSON.parse(sessionStorage.getItem(NAME) ?? "{}");
+    if (kept.session === session) this.#steps = kept.steps;
+  }
 
   /** @param {Step} step */
   push(step) {
@@ -28,8 +39,9 @@ export class Steps {
   }
 
   #store() {
+    this.dispatchEvent(new Event("change"));
     try {
-      sessionStorage.setItem(NAME, JSON.stringify(this.#steps));
+      sessionStorage.setItem(NAME, JSON.stringify({ session: this.#session, steps: this.#steps }));
     } catch {
       // no room: they live until the page is left
     }

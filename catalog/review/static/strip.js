@@ -14,7 +14,10 @@ export class Strip {
   #photos = [];
   #at = -1;
   #pictures = new Pictures(KEPT);
-  /** @type {Map<number, {id: number, button: HTMLButtonElement, picture: HTMLImageElement}>} by place */
+  /**
+   * @type {Map<number, {id: number, button: HTMLButtonElement, picture: HTMLImageElement}>} by
+   *   place
+   */
   #there = new Map();
   #pick;
 
@@ -40,12 +43,16 @@ export class Strip {
   #reveal() {
     const { scrollLeft, clientWidth } = this.element;
     const left = this.#at * WIDTH;
-    if (left < scrollLeft || left + WIDTH > scrollLeft + clientWidth) this.element.scrollLeft = left - (clientWidth - WIDTH) / 2;
+    if (left < scrollLeft || left + WIDTH > scrollLeft + clientWidth)
+      this.element.scrollLeft = left - (clientWidth - WIDTH) / 2;
   }
 
   #draw() {
     const from = Math.max(0, Math.floor(this.element.scrollLeft / WIDTH) - SPARE);
-    const to = Math.min(this.#photos.length, Math.ceil((this.element.scrollLeft + this.element.clientWidth) / WIDTH) + SPARE);
+    const to = Math.min(
+      this.#photos.length,
+      Math.ceil((this.element.scrollLeft + this.element.clientWidth) / WIDTH) + SPARE,
+    );
     for (const [place, { id, button, picture }] of this.#there) {
       if (place >= from && place < to && this.#photos[place]?.id === id) continue;
       this.#pictures.give(picture);
@@ -67,18 +74,25 @@ export class Strip {
     button.style.setProperty("transform", `translateX(${place * WIDTH}px)`);
     const next = [...this.#there.keys()].filter((other) => other > place);
     this.#there.set(place, { id: photo.id, button, picture });
-    this.room.insertBefore(button, next.length ? this.#there.get(Math.min(...next))?.button ?? null : null);
+    this.room.insertBefore(
+      button,
+      next.length ? (this.#there.get(Math.min(...next))?.button ?? null) : null,
+    );
   }
 
   /** @param {number} place */
   #bind(place) {
     const photo = this.#photos[place];
     const { button } = /** @type {{button: HTMLButtonElement}} */ (this.#there.get(place));
-    const state = place === 0 ? "Keep" : photo.dropped ? "Trash" : photo.protected ? "Protected" : "";
+    const state =
+      place === 0 ? "Keep" : photo.dropped ? "Trash" : photo.protected ? "Protected" : "";
     button.setAttribute("aria-label", [photo.name, state].filter(Boolean).join(", "));
     if (place === this.#at) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
     button.classList.toggle("dropped", photo.dropped);
-    say(/** @type {Element} */ (button.lastElementChild), place === 0 ? "★" : photo.dropped ? "Trash" : "");
+    say(
+      /** @type {Element} */ (button.lastElementChild),
+      place === 0 ? "★" : photo.dropped ? "Trash" : "",
+    );
   }
 }
