@@ -173,6 +173,10 @@ class Locks:
         """Held for life by the one daemon."""
         return self._lock(b"daemon", "the daemon's lock")
 
+    def review(self) -> FileLock:
+        """Held for life by the one server of the review page: it has the choices in memory."""
+        return self._lock(b"review", "the review page")
+
     def session(self) -> FileLock:
         """Shared by all that may write; exclusive for a moment by the first to come."""
         return self._lock(b"session", "the catalog")
