@@ -6,8 +6,9 @@ GET changes anything.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -36,6 +37,7 @@ from catalog.review.told import Object
 _MOST_GROUP_NAME: Final = 20
 
 Made = TypeVar("Made", bytes, Facts)
+Result = TypeVar("Result")
 
 
 class Told(JSONResponse):
@@ -136,7 +138,8 @@ class Routes:
         if level not in list(Level):
             raise HTTPException(404, "there is no such size")
         photo = await self._photo(request.path_params["photo"], request.query_params.get("v"))
-        drawn = await self._previews.get(photo.path, photo.digest, level)
+        wanted = self._previews.get(photo.path, photo.digest, level)
+        drawn = await _while_wanted(request, wanted)
         return Response(_had(drawn), media_type="image/jpeg")
 
     async def _facts(self, request: Request) -> Response:
@@ -188,6 +191,28 @@ async def nothing_there(_request: Request, error: Exception) -> Response:
     """For an address that is none, or one that is not asked so."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     return Told({"error": "there is nothing at this address"}, status)
+
+
+async def _while_wanted(request: Request, drawing: Coroutine[Any, Any, Result]) -> Result:
+    """The result, given up once the browser does not wait any more: a person scrolled past.
+
+    Starlette lets an answer be made to its end whoever is left to hear it.
+    """
+    drawn = asyncio.ensure_future(drawing)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({drawn, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not drawn.done():
+            raise HTTPException(499, "nobody waits for this picture any more")
+        return drawn.result()
+    finally:
+        drawn.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _with_body(
