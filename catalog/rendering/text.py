@@ -6,7 +6,7 @@ terminal the path stands on its own line above the rest, as paths are never cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 
 from catalog.escaping import printable
@@ -34,28 +34,36 @@ _INDENT = " " * _RELATION_WIDTH
 
 
 def write_duplicates(
-    answer: Duplicates, stream: TextIO, look: Look | None = None, *, remarks: bool = True
+    answer: Duplicates,
+    stream: TextIO,
+    look: Look | None = None,
+    *,
+    remarks: bool = True,
+    drawn: Callable[[Iterable[Group]], Iterable[Group]] = iter,
 ) -> None:
     """The groups, or the pairs where these were asked for, and what they come to.
 
-    Without ``remarks``, nothing about what the answer means and how far it sees.
+    Without ``remarks``, nothing about what the answer means and how far it sees. ``drawn`` gives
+    the groups it gets, and may draw each before.
     """
     look = look or look_of(stream)
     if answer.pairs is not None:
         _write_pairs(answer.pairs, stream, look)
     else:
-        _write_groups(answer, stream, look, remarks=remarks)
+        _write_groups(answer, drawn(answer.groups), stream, look, remarks=remarks)
     if remarks and answer.stages is not None:
         _write_search(answer.stages, stream, look)
     if remarks:
         _write_horizon(answer, stream, look)
 
 
-def _write_groups(answer: Duplicates, stream: TextIO, look: Look, *, remarks: bool) -> None:
+def _write_groups(
+    answer: Duplicates, groups: Iterable[Group], stream: TextIO, look: Look, *, remarks: bool
+) -> None:
     if not answer.groups:
         stream.write("No duplicates found.\n")
         return
-    for number, group in enumerate(answer.groups, 1):
+    for number, group in enumerate(groups, 1):
         _write_group(number, group, stream, look)
     if remarks and any(group.kind is Kind.HASH for group in answer.groups):
         stream.write(look.warning(HASH_NOTE) + "\n\n")
@@ -74,9 +82,14 @@ def totals_of(answer: Duplicates) -> str:
 
 
 def write_likeness(
-    answer: Likeness, stream: TextIO, look: Look | None = None, *, remarks: bool = True
+    answer: Likeness,
+    stream: TextIO,
+    look: Look | None = None,
+    *,
+    remarks: bool = True,
+    drawn: Callable[[Iterable[Match]], Iterable[Match]] = iter,
 ) -> None:
-    """The matches, best first; ``remarks`` as in ``write_duplicates``."""
+    """The matches, best first; ``remarks`` and ``drawn`` as in ``write_duplicates``."""
     look = look or look_of(stream)
     query = printable(answer.query)
     if answer.flat:
@@ -88,7 +101,7 @@ def write_likeness(
         return
     stream.write(look.bold(f"{human.counted(len(answer.matches), 'match', 'matches')} for {query}"))
     stream.write("\n\n")
-    for match in answer.matches:
+    for match in drawn(answer.matches):
         write_photo(relation_of(match), match.photo, remarks_on(match), stream, look)
     stream.write("\n")
     if remarks:
