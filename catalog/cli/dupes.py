@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,13 +48,18 @@ from catalog.cli.ordering import (
     TrashOption,
     Wishes,
 )
+from catalog.cli.showing import ShowOption, canvas, write_duplicates
 from catalog.cli.still import HtmlOption, page_of, write_page
+from catalog.errors import UsageError
 from catalog.model import Duplicates
 from catalog.queries.criteria import criteria_of
 from catalog.queries.selection import selection_of
-from catalog.rendering import look, nul, structured, table, text
+from catalog.rendering import look, nul, structured, table
 from catalog.rendering.bar import TerminalProgress
 from catalog.workers.cores import cores
+
+if TYPE_CHECKING:
+    from catalog.rendering.terminal import Canvas
 
 
 def dupes(
@@ -85,6 +90,7 @@ def dupes(
     pairs: Annotated[
         bool, typer.Option("--pairs", help="Every pair that matches, instead of groups.")
     ] = False,
+    show: ShowOption = False,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One line a photo, for tables.")] = False,
     print0: Annotated[
@@ -100,7 +106,8 @@ def dupes(
     Nothing is changed, unless you say what to do with the copies, and --apply. The answer is about
     the last index: run 'imgcat index' before, or have 'imgcat watch' run.
     """
-    only_one(json=as_json, csv=as_csv, print0=print0, html=html is not None)
+    only_one(json=as_json, csv=as_csv, print0=print0, show=show, html=html is not None)
+    only_one(pairs=pairs, show=show)
     criteria = criteria_of(
         hash_kind, radius, similarity, exact=exact, no_verify=no_verify, grade=grade
     )
@@ -111,10 +118,13 @@ def dupes(
     )
     order = wishes.order(rules.protected)
     if order is not None:
+        if show:
+            raise UsageError("--show only shows: leave it out to have something done")
         listed = pairs or as_csv or print0 or kept_both
         criteria = wishes.criteria(criteria, listed=listed)
         tell_of_missing(order.protected)
     page = page_of(html, apart=pairs or order is not None)
+    drawn_on = canvas(show)
     from catalog.queries.duplicates import duplicates, selected  # with numpy, for those who ask
 
     quiet = is_quiet(context, quiet)
@@ -140,7 +150,14 @@ def dupes(
             write_page(context, answer, page, criteria, quiet=quiet)
             return
         if order is None:
-            _write(answer, as_json=as_json, as_csv=as_csv, print0=print0, remarks=not quiet)
+            _write(
+                answer,
+                as_json=as_json,
+                as_csv=as_csv,
+                print0=print0,
+                drawn_on=drawn_on,
+                remarks=not quiet,
+            )
             return
         from catalog.cli.acting import Acting, carry_out, planned_of
 
@@ -149,7 +166,15 @@ def dupes(
     raise typer.Exit(carry_out(catalog_path(context, catalog), planned, acting))
 
 
-def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool, remarks: bool) -> None:
+def _write(
+    answer: Duplicates,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    print0: bool,
+    drawn_on: Canvas | None,
+    remarks: bool,
+) -> None:
     if as_json:
         structured.write_duplicates(answer, look.for_programs(sys.stdout))
     elif as_csv and answer.pairs is not None:
@@ -161,4 +186,4 @@ def _write(answer: Duplicates, *, as_json: bool, as_csv: bool, print0: bool, rem
     elif print0:
         nul.write_groups(answer.groups, sys.stdout.buffer)
     else:
-        text.write_duplicates(answer, look.for_people(sys.stdout), remarks=remarks)
+        write_duplicates(answer, drawn_on, remarks=remarks)

@@ -24,10 +24,11 @@ from catalog.cli.options import (
     open_to_ask,
     roots_up_to_date,
 )
+from catalog.cli.showing import ShowOption, canvas, write_likeness
 from catalog.model import Kind
 from catalog.queries.criteria import SIMILAR_LIMIT, SIMILAR_RADIUS, criteria_of
 from catalog.queries.picture import asked_about
-from catalog.rendering import look, nul, structured, text
+from catalog.rendering import look, nul, structured
 from catalog.rendering.bar import TerminalProgress
 from catalog.workers.cores import cores
 
@@ -47,6 +48,7 @@ def similar(
         int, typer.Option("--limit", "-n", min=1, help="How many matches at most.")
     ] = SIMILAR_LIMIT,
     kept_both: KeptBothOption = False,
+    show: ShowOption = False,
     as_json: JsonOption = False,
     print0: Annotated[
         bool, typer.Option("--print0", help="Paths only, each ended by a NUL, best first.")
@@ -55,7 +57,7 @@ def similar(
     quiet: QuietOption = False,
 ) -> None:
     """Show what looks like one picture, best first."""
-    only_one(json=as_json, print0=print0)
+    only_one(json=as_json, print0=print0, show=show)
     criteria = criteria_of(
         hash_kind,
         radius,
@@ -67,6 +69,7 @@ def similar(
     )
     quiet = is_quiet(context, quiet)
     (asked,) = as_paths([image])
+    drawn_on = canvas(show)
     with (
         open_to_ask(context, catalog, quiet=quiet) as database,
         TerminalProgress(quiet=quiet) as progress,
@@ -89,9 +92,10 @@ def similar(
             live=live,
             kept_both=kept_both,
         )
+        (picture,) = pictures()
     if as_json:
         structured.write_json(structured.likeness(answer), look.for_programs(sys.stdout))
     elif print0:
         nul.write_matches(answer.matches, sys.stdout.buffer)
     else:
-        text.write_likeness(answer, look.for_people(sys.stdout), remarks=not quiet)
+        write_likeness(answer, (picture.path, picture.digest), drawn_on, remarks=not quiet)
