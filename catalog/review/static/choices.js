@@ -4,7 +4,7 @@
  */
 
 import { get, post, Refused } from "./api.js";
-import { allDropped, kept, loose, othersOf, seen } from "./records.js";
+import { allDropped, isWhole, kept, loose, othersOf, seen } from "./records.js";
 
 /**
  * @typedef {import("./records.js").Group} Group
@@ -67,15 +67,15 @@ export class Choices extends EventTarget {
    */
   async whole(id) {
     const known = this.#shown.get(id);
-    if (known && known.photos.length >= known.count) return known;
-    this.learn(await get(`/api/group/${id}`));
+    if (known && isWhole(known)) return known;
+    this.learn({ ...(await get(`/api/group/${id}`)), whole: true });
     return /** @type {Group} */ (this.#shown.get(id));
   }
 
   /** Asks again, as the files may have changed. @param {string} id */
   async again(id) {
     try {
-      this.learn(await get(`/api/group/${id}`));
+      this.learn({ ...(await get(`/api/group/${id}`)), whole: true });
     } catch (error) {
       if (error instanceof Refused && error.status === 404) this.#vanish(id, "This group is gone.");
     }
@@ -91,6 +91,10 @@ export class Choices extends EventTarget {
     const back = Boolean(seenGroup && allDropped(seenGroup));
     return this.#change(id, (group) => {
       const drop = back ? [] : loose(group);
+      if (!back && !drop.length) {
+        this.#refuse(id, new Error("All others of this group are protected."));
+        return null;
+      }
       const words = drop.length
         ? `Chosen for the trash: ${othersOf(group, drop.length)}`
         : "Taken out of the tray";
@@ -145,7 +149,7 @@ export class Choices extends EventTarget {
     const all = photos.length === group.count;
     const gone = `${words}, and are not shown together again.`;
     if (all) this.#show(id, { ...clear(group), gone });
-    this.#tell("decided", { id, words: gone, on: all });
+    this.#tell("decided", { id, words: gone, on: all, lasting: true });
     const body = { group: id, photos: photos.map(seen) };
     await this.#post(id, "/api/keep-both", body, { words, gone, keep: this.#keepers.get(id) });
   }
@@ -194,12 +198,13 @@ export class Choices extends EventTarget {
    */
   async #change(id, wish) {
     const known = this.#shown.get(id);
-    const group = known && known.photos.length >= known.count ? known : await this.whole(id);
+    const group = known && isWhole(known) ? known : await this.whole(id);
     const wished = group.gone ? null : wish(group);
     if (!wished) return;
     const { keep, drop, words, decided } = wished;
     if (drop.size === 0 && dropped(group).size === 0) {
-      // the tray knows no keeper without copies
+      // The tray knows no keeper without copies that go: it is remembered here.
+      if (keep === group.keep) return;
       this.#steps.push({ step: null, group: id, words, keep: group.keep });
       this.#keepers.set(id, keep);
       this.#show(id, { ...group, keep });

@@ -2,7 +2,16 @@
 
 import { el, pointed, say } from "./build.js";
 import { Facts } from "./facts.js";
-import { allDropped, grouped, inOrder, KINDS, keepAllWords, loose, othersOf } from "./records.js";
+import {
+  allDropped,
+  grouped,
+  inOrder,
+  isWhole,
+  KINDS,
+  keepAllWords,
+  loose,
+  othersOf,
+} from "./records.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 
@@ -147,7 +156,7 @@ export class Closer {
     const second = this.hand;
     this.element.classList.toggle("coming", !group);
     if (!group || !second) return;
-    if (group.photos.length < group.count) this.#choices.whole(group.group).catch(() => {});
+    if (!isWhole(group)) this.#choices.whole(group.group).catch(() => {});
     const photos = inOrder(group);
     const [first] = photos;
     this.#hand = second.id;

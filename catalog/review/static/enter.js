@@ -1,22 +1,28 @@
 /** Hands the token of the printed address over for a cookie, and opens the page with it. */
 
-const token = location.hash.slice(1);
-history.replaceState(null, "", location.pathname); // the token stays in no address bar
-
-function refuse() {
-  document.getElementById("entering")?.toggleAttribute("hidden", true);
-  document.getElementById("refused")?.toggleAttribute("hidden", false);
+/** @param {boolean} refused */
+function say(refused) {
+  document.getElementById("entering")?.toggleAttribute("hidden", refused);
+  document.getElementById("refused")?.toggleAttribute("hidden", !refused);
 }
 
 async function enter() {
-  const answer = await fetch("/enter", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ token }),
-  });
-  if (answer.ok) location.replace("/");
-  else refuse();
+  const token = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname); // the token stays in no address bar
+  if (!token) return say(true);
+  say(false);
+  try {
+    const answer = await fetch("/enter", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token }),
+    });
+    if (answer.ok) location.replace("/");
+    else say(true);
+  } catch {
+    say(true);
+  }
 }
 
-if (token) enter().catch(refuse);
-else refuse();
+addEventListener("hashchange", () => location.hash && enter()); // pasted into this very tab
+enter();

@@ -83,6 +83,7 @@ export class List {
   /** The place that is to stay where it is when the order changes. */
   get anchor() {
     const { from, to } = this.#scroller.range(0);
+    if (!this.element.clientHeight) return this.cursor;
     return this.cursor >= from && this.cursor < to ? this.cursor : from;
   }
 
@@ -171,18 +172,13 @@ export class List {
   #measure() {
     if (!this.element.clientHeight) return;
     const style = getComputedStyle(this.element);
-    const height = parseFloat(style.getPropertyValue("--row"));
-    const fits = Math.max(
-      2,
-      Math.floor(
-        (this.element.clientWidth - parseFloat(style.getPropertyValue("--beside"))) /
-          parseFloat(style.getPropertyValue("--card")),
-      ),
-    );
+    const pixels = (/** @type {string} */ name) => parseFloat(style.getPropertyValue(name));
+    const width = Math.min(this.element.clientWidth, pixels("--widest")) - pixels("--beside");
+    const fits = Math.max(2, Math.floor(width / pixels("--card")));
     if (fits !== this.#fits) for (const row of [...this.#rows]) this.#release(...row);
     if (fits !== this.#fits) this.#free = [];
     this.#fits = fits;
-    this.#scroller.resize(this.#listing.total, height);
+    this.#scroller.resize(this.#listing.total, pixels("--row"));
     this.draw();
   }
 
@@ -196,6 +192,7 @@ export class List {
       : "Looking for pictures that look alike …";
     this.#measure();
     const height = this.#scroller.place(1) - this.#scroller.place(0);
+    this.#left = again ? Math.max(0, this.#left + (to - from) * height) : 0; // where it is hidden
     this.#scroller.go(again ? top + (to - from) * height : 0);
     this.cursor = Math.max(0, Math.min(again ? this.cursor + to - from : 0, total - 1));
     for (const [place, row] of [...this.#rows]) if (place >= total) this.#release(place, row);

@@ -9,7 +9,9 @@
  * @typedef {"identical" | "same" | "similar"} Kind
  * @typedef {{group: string, kind: Kind, score: number, reclaimable: number, suggested: number,
  *   reason: string, keep: number, decided: boolean, count: number, photos: Photo[],
- *   gone?: string}} Group `gone`: why it is no group any more, where it still has a row
+ *   gone?: string, whole?: boolean}} Group
+ *   `gone`: why it is no group any more, where it still has a row; `whole`: asked for by itself, so
+ *   that it has all photos that are ever told
  */
 
 /** @type {Record<Kind, string>} */
@@ -24,6 +26,9 @@ export function inOrder(group) {
   const first = kept(group);
   return [first, ...group.photos.filter((photo) => photo !== first)];
 }
+
+/** Whether no more photos of it can be asked for. @param {Group} group */
+export const isWhole = (group) => group.whole || group.photos.length >= group.count;
 
 /** Those that could go. @param {Group} group @returns {Photo[]} */
 export const loose = (group) =>
@@ -61,7 +66,7 @@ export const pixels = ({ width, height }) => `${width} × ${height}`;
 /** What the others of a group are called. @param {Group} group @param {number} [number] */
 export function othersOf(
   group,
-  number = loose(group).length + (group.count - group.photos.length),
+  number = loose(group).length + (isWhole(group) ? 0 : group.count - group.photos.length),
 ) {
   const what = group.kind === "similar" ? ["other", "others"] : ["copy", "copies"];
   return number === 1 ? `the ${what[0]}` : `the ${grouped(number)} ${what[1]}`;

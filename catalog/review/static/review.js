@@ -40,8 +40,11 @@ class Page {
   /** @type {Record<string, HTMLElement>} */
   views = {};
   main = /** @type {HTMLElement} */ (document.getElementById("main"));
+  /** Opens the list of keys. */
+  showKeys = () => {};
   #asked = false;
   #renewing = 0;
+  #at = 0; // place of the group that is looked at, or was until it vanished
   #fromList = false; // so that going back is going back
 
   start() {
@@ -63,6 +66,20 @@ class Page {
     const keys = bindings(this);
     const dialog = help(keys);
     this.showKeys = () => dialog.showModal();
+    this.#head();
+    listen(keys, () => this.view);
+    this.#follow();
+    addEventListener("hashchange", () => {
+      if (location.hash.length > 1 && !location.hash.startsWith("#/"))
+        location.reload(); // a token
+      else this.show();
+    });
+    this.show();
+    this.standing.start();
+  }
+
+  /** What stands above every view. */
+  #head() {
     document.getElementById("keys")?.addEventListener("click", this.showKeys);
     document.getElementById("jump")?.addEventListener("click", (event) => {
       event.preventDefault();
@@ -80,11 +97,6 @@ class Page {
         event.preventDefault();
         this.back();
       });
-    listen(keys, () => this.view);
-    this.#follow();
-    addEventListener("hashchange", () => this.show());
-    this.show();
-    this.standing.start();
   }
 
   /** Shows what the address names. */
@@ -99,12 +111,9 @@ class Page {
     this.view = view;
     for (const [name, element] of Object.entries(this.views)) element.hidden = name !== view;
     document.body.dataset.view = view;
-    for (const link of document.querySelectorAll("[data-view]")) {
-      if (link !== document.body)
-        link.toggleAttribute(
-          "aria-current",
-          /** @type {HTMLElement} */ (link).dataset.view === view,
-        );
+    for (const link of document.querySelectorAll("header [data-view]")) {
+      if (link.getAttribute("data-view") === view) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
     }
     if (view === "groups") this.#showList(before, last);
     if (view === "closer" && group) this.#showCloser(group, photo);
@@ -159,8 +168,9 @@ class Page {
 
   /** To the next group that is open, in whichever view. */
   async skip() {
-    const from =
-      this.view === "closer" ? this.listing.place(this.closer.id ?? "") : this.list.cursor;
+    const place = this.listing.place(this.closer.id ?? "");
+    const gone = place < 0 ? this.#at - 1 : place; // the next one has taken its place
+    const from = this.view === "closer" ? gone : this.list.cursor;
     const id = (await this.listing.nextOpen(from + 1)) ?? (await this.listing.nextOpen(0));
     if (!id)
       this.notices.note("Every group of this list is decided.", {
@@ -224,6 +234,7 @@ class Page {
   /** @param {string} id @param {number | null} photo */
   async #showCloser(id, photo) {
     const place = this.listing.place(id);
+    this.#at = Math.max(0, place);
     document.title = place >= 0 ? `Group ${place + 1} – imgcat review` : "imgcat review";
     if (!this.closer.actions.contains(document.activeElement))
       this.closer.stage.panes.focus({ preventScroll: true });
@@ -249,9 +260,11 @@ class Page {
     this.listing.addEventListener("renewed", () => {
       if (!this.listing.ready) setTimeout(() => this.listing.ask(this.filters.query), MAKING);
     });
-    this.listing.addEventListener("renewed", () => {
-      if (this.closer.id)
-        this.closer.number(this.listing.place(this.closer.id), this.listing.total);
+    this.listing.addEventListener("renewed", (event) => {
+      if (!this.closer.id) return;
+      const place = this.listing.place(this.closer.id);
+      this.#at = place < 0 ? /** @type {CustomEvent} */ (event).detail.to : place;
+      this.closer.number(place, this.listing.total);
     });
     this.listing.addEventListener("failed", (event) =>
       this.notices.note(/** @type {CustomEvent} */ (event).detail.words),
@@ -312,7 +325,7 @@ class Page {
     clearTimeout(this.#renewing);
     if (this.view === "groups" && this.list.busy)
       this.#renewing = setTimeout(() => this.#renewSoon(), AGAIN);
-    else this.listing.renew(this.list.anchor);
+    else this.listing.renew(this.view === "closer" ? this.#at : this.list.anchor);
   }
 
   /** @param {string | null} id @param {string} words */
@@ -323,13 +336,13 @@ class Page {
     else this.notices.note(words, id ? { words: "Look", run: () => this.look(id) } : undefined);
   }
 
-  /** @param {{id: string, words: string, on: boolean}} detail */
-  #decided({ id, words, on }) {
+  /** @param {{id: string, words: string, on: boolean, lasting?: boolean}} detail */
+  #decided({ id, words, on, lasting }) {
     const undo = { words: "Undo", run: () => this.undo() };
     if (this.view === "closer" && this.closer.id === id && on) {
       this.notices.note(words, undo);
       this.skip();
-    } else if (this.choices.of(id)?.gone) this.notices.note(words, undo);
+    } else if (lasting) this.notices.note(words, undo);
     else this.notices.speak(words);
   }
 }

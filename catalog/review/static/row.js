@@ -137,9 +137,11 @@ export class Row {
     const bytes = dropped.reduce((sum, photo) => sum + photo.size, 0);
     say(
       this.sum,
-      dropped.length
-        ? `${grouped(dropped.length)} in the tray, ${size(bytes)}`
-        : `${grouped(group.count)} photos, ${size(group.reclaimable)} to gain`,
+      group.gone
+        ? ""
+        : dropped.length
+          ? `${grouped(dropped.length)} in the tray, ${size(bytes)}`
+          : `${grouped(group.count)} photos, ${size(group.reclaimable)} to gain`,
     );
     say(this.trash, all ? "Take back" : `Trash ${othersOf(group)}`);
     this.trash.classList.toggle("chosen", all);

@@ -73,7 +73,6 @@ export class Standing extends EventTarget {
   /** @param {State} state */
   #compare(state) {
     const known = this.state;
-    if (known && state.answer === known.answer && state.tray < known.tray) return; // overtaken
     this.adopt(state);
     if (!known || (known.answer === state.answer && known.tray === state.tray)) return;
     const detail = { answer: known.answer !== state.answer };
