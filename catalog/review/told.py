@@ -25,6 +25,7 @@ from catalog.model import (
     Receipt,
     Refusal,
     Side,
+    Spared,
 )
 from catalog.rendering import doing, human
 from catalog.rendering.text import own_remarks, remarks_on
@@ -51,6 +52,9 @@ def group(
     kept = _kept(found, tray)
     photos = [_photo(found.keep, None, tray, keep)]
     photos += [_photo(match.photo, match, tray, keep) for match in matches]
+    files: dict[object, int] = {}
+    for photo, told in zip(members(found), photos, strict=False):
+        told["file"] = files.setdefault(photo.file, len(files))  # equal for names of one file
     return {
         "group": f"{shelf}{found.keep.id}",
         "kind": found.kind.value,
@@ -98,7 +102,6 @@ def _photo(photo: Photo, match: Match | None, tray: Tray, keep: KeepRules) -> Ob
         "lost": [] if match is None else _sides(match.lost),
         "more": [] if match is None else _sides(match.more),
         "notes": own_remarks(photo) if match is None else remarks_on(match),
-        "same_file": match is not None and match.same_file,
         "protected": keep.protects(photo.path),
         "came_back": photo.came_back,
         "dropped": tray.drops(photo),
@@ -163,6 +166,9 @@ def plan(number: str, planned: ActionPlan, changed: Collection[bytes]) -> Object
         "bytes": planned.bytes_won,
         "groups": groups,
         "more": len(planned.groups) - len(groups),
+        "held": sum(
+            copy.spared is Spared.COMPANION for each in planned.groups for copy in each.copies
+        ),
         "changed": [_at(path) for path in list(changed)[:_MOST_REFUSED]],
     }
 

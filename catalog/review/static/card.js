@@ -2,7 +2,7 @@
 
 import { el, say } from "./build.js";
 import { made, why } from "./pictures.js";
-import { pixels, size } from "./records.js";
+import { pixels, size, stuck } from "./records.js";
 
 /** @typedef {import("./records.js").Photo} Photo */
 
@@ -38,14 +38,15 @@ export class Card {
 
   /**
    * @param {Photo | null} photo
-   * @param {boolean} keeper
+   * @param {Photo} first the one that is kept
    * @param {boolean} fixed nothing can be chosen
    */
-  bind(photo, keeper, fixed) {
+  bind(photo, first, fixed) {
     this.element.hidden = !photo;
     if (!photo || photo.id !== this.photo?.id || photo.v !== this.photo?.v) this.#change(photo);
     this.photo = photo;
     if (!photo) return;
+    const keeper = photo === first;
     say(this.name, photo.name);
     this.name.title = `${photo.folder}/${photo.name}`;
     say(this.facts, [pixels(photo), size(photo.size), ...photo.notes].join(" · "));
@@ -53,7 +54,7 @@ export class Card {
     this.frame.setAttribute("aria-label", `Look closer at ${photo.name}`);
     this.element.classList.toggle("keeper", keeper);
     this.element.classList.toggle("dropped", photo.dropped);
-    const stays = keeper ? "★ Keep" : photo.protected ? "Protected" : "";
+    const stays = keeper ? "★ Keep" : stuck(photo, first);
     say(this.stays, stays);
     this.stays.hidden = !stays;
     this.toss.hidden = Boolean(stays);

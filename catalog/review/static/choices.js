@@ -4,7 +4,7 @@
  */
 
 import { get, post, Refused } from "./api.js";
-import { allDropped, isWhole, kept, loose, othersOf, seen } from "./records.js";
+import { allDropped, isWhole, kept, loose, othersOf, seen, stuck } from "./records.js";
 
 /**
  * @typedef {import("./records.js").Group} Group
@@ -92,7 +92,7 @@ export class Choices extends EventTarget {
     return this.#change(id, (group) => {
       const drop = back ? [] : loose(group);
       if (!back && !drop.length) {
-        this.#refuse(id, new Error("All others of this group are protected."));
+        this.#refuse(id, new Error("All others of this group are protected, or the same file."));
         return null;
       }
       const words = drop.length
@@ -112,7 +112,7 @@ export class Choices extends EventTarget {
     return this.#change(id, (group) => {
       const drop = dropped(group);
       const one = group.photos.find((each) => each.id === photo);
-      if (!one || one.protected || photo === group.keep) return null;
+      if (!one || photo === group.keep || stuck(one, kept(group))) return null;
       if (!drop.delete(photo)) drop.add(photo);
       const words = drop.has(photo) ? `${one.name} is chosen for the trash` : `${one.name} stays`;
       return { keep: group.keep, drop, words, decided: drop.has(photo) && group.count === 2 };
@@ -128,10 +128,11 @@ export class Choices extends EventTarget {
       if (photo === group.keep || !group.photos.some((each) => each.id === photo)) return null;
       const drop = dropped(group);
       const former = kept(group);
-      if (allDropped(group) && !former.protected) drop.add(former.id);
-      drop.delete(photo);
-      const name = group.photos.find((each) => each.id === photo)?.name;
-      return { keep: photo, drop, words: `${name} is the one to keep`, decided: false };
+      const next = group.photos.find((each) => each.id === photo) ?? former;
+      if (allDropped(group)) drop.add(former.id);
+      for (const each of group.photos)
+        if (each === next || stuck(each, next)) drop.delete(each.id);
+      return { keep: photo, drop, words: `${next.name} is the one to keep`, decided: false };
     });
   }
 

@@ -9,8 +9,10 @@ import {
   isWhole,
   KINDS,
   keepAllWords,
+  kept,
   loose,
   othersOf,
+  stuck,
 } from "./records.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
@@ -159,12 +161,13 @@ export class Closer {
     if (!isWhole(group)) this.#choices.whole(group.group).catch(() => {});
     const photos = inOrder(group);
     const [first] = photos;
+    const fixed = stuck(second, first);
     this.#hand = second.id;
     this.stage.show(first, second, anew);
     say(this.stage.first.label, `★ Keep: ${first.name}`);
     say(
       this.stage.second.label,
-      (second.dropped ? "Trash: " : second.protected ? "Protected: " : "") +
+      (second.dropped ? "Trash: " : fixed && `${fixed}: `) +
         second.name +
         (second.orientation === first.orientation ? "" : " (turned to match)"),
     );
@@ -182,7 +185,7 @@ export class Closer {
     const { keeper, toggle, all, both, every } = this.buttons;
     const dropped = allDropped(group);
     say(toggle, second.dropped ? "Keep this one" : "Trash this one");
-    toggle.disabled = second.protected;
+    toggle.disabled = stuck(second, kept(group)) !== "";
     say(all, dropped ? "Take back" : `Trash ${othersOf(group)}`);
     all.classList.toggle("chosen", dropped);
     all.disabled = loose(group).length === 0;

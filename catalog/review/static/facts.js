@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { el } from "./build.js";
-import { grouped, KINDS, pixels, size } from "./records.js";
+import { grouped, KINDS, pixels, size, stuck } from "./records.js";
 
 /** @typedef {import("./records.js").Photo} Photo @typedef {import("./records.js").Group} Group */
 
@@ -56,7 +56,7 @@ export class Facts {
     if (key === this.#key) return;
     this.#key = key;
     this.first.textContent = "★ Keep";
-    this.second.textContent = second.dropped ? "Trash" : second.protected ? "Protected" : "Other";
+    this.second.textContent = second.dropped ? "Trash" : stuck(second, first) || "Other";
     const why = group.keep === group.suggested ? group.reason : "you chose it";
     this.body.replaceChildren(
       ...LINES.map(([name, of]) => line(name, of(first), of(second))).filter(Boolean),

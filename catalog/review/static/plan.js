@@ -5,13 +5,19 @@ import { el, say } from "./build.js";
 import { address, why } from "./pictures.js";
 import { counted, progressWords, size } from "./records.js";
 
+const NAMED = 5; // photos that changed
 const LISTED = 24; // photos of a group before the rest is asked for
 
 /**
  * @typedef {{id: number, v: string, name: string, folder: string, size: number}} Small
- * @typedef {Small & {beside?: string[], why?: string}} Fate
+ * @typedef {Small & {beside?: string[], notes?: string[], why?: string}} Fate
+ *   `notes`: what it has that the kept one has not
  * @typedef {{plan: string, words: string, photos: number, companions: number, bytes: number,
- *   groups: {keep: Small, goes: Fate[], stays: Fate[]}[], more: number}} Plan
+ *   groups: {keep: Small, goes: Fate[], stays: Fate[]}[], more: number,
+ *   held: number, changed: {name: string, folder: string}[],
+ *   state: import("./standing.js").State}} Plan
+ *   `held`: photos that stay for a file that belongs to them; `changed`: those that are not what
+ *   was chosen any more
  */
 
 export class PlanView {
@@ -45,6 +51,10 @@ export class PlanView {
       "Nothing is removed until you say so. What goes to the trash can be brought back.",
     );
     this.notice = el("p.notice", { role: "status" });
+    this.changed = el("p.notice.changed", { role: "status" });
+    this.along = el("input", { type: "checkbox", change: () => this.#make() });
+    this.alongWords = el("span");
+    this.alongLabel = el("label.along", { hidden: true }, this.along, this.alongWords);
     this.error = el("p.error", { role: "alert" });
     this.move = el("button.danger", { id: "apply", click: () => this.#apply() });
     this.empty = el("button", { id: "clear", click: () => this.#clear() }, "Empty the tray");
@@ -63,7 +73,9 @@ export class PlanView {
       this.words,
       this.calm,
       this.notice,
+      this.changed,
       this.error,
+      this.alongLabel,
       el("div.plan-buttons", {}, this.move, this.empty),
       this.bar,
       this.receipt,
@@ -77,6 +89,7 @@ export class PlanView {
     this.#applied = "";
     this.#plan = null;
     this.receipt.hidden = true;
+    this.along.checked = false;
     say(this.error, "");
     this.#make();
   }
@@ -94,10 +107,10 @@ export class PlanView {
     say(this.error, "");
     this.calm.hidden = false;
     try {
-      const plan = await post("/api/plan");
+      const plan = await post("/api/plan", { with_sidecars: this.along.checked });
       if (round !== this.#round) return;
       this.#plan = plan;
-      this.#tray = this.#standing.state?.tray ?? -1;
+      this.#tray = plan.state.tray;
       this.#draw(plan);
     } catch (error) {
       if (round !== this.#round) return;
@@ -110,16 +123,20 @@ export class PlanView {
 
   /** @param {Plan} plan */
   #draw(plan) {
-    const beside = plan.companions
-      ? `, and ${counted(plan.companions, "file")} beside ${plan.photos === 1 ? "it" : "them"}`
-      : "";
     say(
       this.words,
       plan.photos
-        ? plan.words + beside
+        ? plan.words
         : plan.groups.length
           ? "Nothing of this can go."
           : "Nothing is in the tray yet.",
+    );
+    say(this.changed, changedWords(plan.changed));
+    this.alongLabel.hidden = !plan.held && !this.along.checked;
+    say(
+      this.alongWords,
+      "Also take along files that belong to a photo and that the kept one has none like" +
+        (plan.held ? ` (${counted(plan.held, "photo")} can go then)` : ""),
     );
     const items = plan.groups.map((group) => groupItem(group));
     if (plan.more) items.push(el("li.plan-more", {}, `and ${counted(plan.more, "more group")}`));
@@ -202,6 +219,14 @@ export class PlanView {
   }
 }
 
+/** @param {{name: string}[]} photos */
+function changedWords(photos) {
+  if (!photos.length) return "";
+  const names = photos.slice(0, NAMED).map(({ name }) => name);
+  if (photos.length > NAMED) names.push(`${counted(photos.length - NAMED, "other")}`);
+  return `Changed since you chose, so not in the tray any more: ${names.join(", ")}.`;
+}
+
 /** @param {import("./standing.js").Receipt} receipt @returns {Element[]} */
 export function receiptWords(receipt) {
   const refused = receipt.refused.map(({ name, folder, why: reason }) =>
@@ -274,6 +299,7 @@ function fate(photo, kind, words) {
       el("span.fate-name", {}, photo.name),
       el("span.fate-folder", {}, photo.folder),
       el("span.fate-more", {}, [size(photo.size), beside, photo.why].filter(Boolean).join(" · ")),
+      photo.notes?.length ? el("span.fate-notes", {}, photo.notes.join(", ")) : "",
     ),
   );
 }

@@ -5,7 +5,8 @@
  *   width: number, height: number, format: string, taken_at: string | null, modified: string,
  *   camera: string | null, frames: number, kind: Kind | null, score: number, distance: number,
  *   orientation: number, lost: [string, number][], more: [string, number][], notes: string[],
- *   protected: boolean, came_back: boolean, dropped: boolean}} Photo
+ *   file: number, protected: boolean, came_back: boolean, dropped: boolean}} Photo
+ *   `file`: equal for the several names (hard links) of one file of the group
  * @typedef {"identical" | "same" | "similar"} Kind
  * @typedef {{group: string, kind: Kind, score: number, reclaimable: number, suggested: number,
  *   reason: string, keep: number, decided: boolean, count: number, photos: Photo[],
@@ -30,9 +31,20 @@ export function inOrder(group) {
 /** Whether no more photos of it can be asked for. @param {Group} group */
 export const isWhole = (group) => group.whole || group.photos.length >= group.count;
 
+/**
+ * Why a photo stays, whatever is chosen; empty where it can go.
+ * @param {Photo} photo @param {Photo} keeper the one that is kept
+ */
+export function stuck(photo, keeper) {
+  if (photo.protected) return "Protected";
+  return photo !== keeper && photo.file === keeper.file ? "Same file" : "";
+}
+
 /** Those that could go. @param {Group} group @returns {Photo[]} */
-export const loose = (group) =>
-  group.photos.filter((photo) => photo.id !== group.keep && !photo.protected);
+export function loose(group) {
+  const keeper = kept(group);
+  return group.photos.filter((photo) => photo !== keeper && !stuck(photo, keeper));
+}
 
 /** @param {Group} group */
 export const allDropped = (group) => {

@@ -111,7 +111,7 @@ export class Row {
       this.cards.push(card);
       this.more.before(card.element);
     }
-    this.cards.forEach((card, at) => card.bind(photos[at] ?? null, at === 0, Boolean(group?.gone)));
+    this.cards.forEach((card, at) => card.bind(photos[at] ?? null, photos[0], Boolean(group?.gone)));
     const hidden = group ? group.count - photos.length : 0;
     this.more.hidden = hidden <= 0;
     if (hidden > 0) {

@@ -2,6 +2,7 @@
 
 import { el, say } from "./build.js";
 import { made, Pictures } from "./pictures.js";
+import { stuck } from "./records.js";
 
 const WIDTH = 92; // CSS pixels of one, with its gap
 const SPARE = 3;
@@ -85,7 +86,7 @@ export class Strip {
     const photo = this.#photos[place];
     const { button } = /** @type {{button: HTMLButtonElement}} */ (this.#there.get(place));
     const state =
-      place === 0 ? "Keep" : photo.dropped ? "Trash" : photo.protected ? "Protected" : "";
+      place === 0 ? "Keep" : photo.dropped ? "Trash" : stuck(photo, this.#photos[0]);
     button.setAttribute("aria-label", [photo.name, state].filter(Boolean).join(", "));
     if (place === this.#at) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
