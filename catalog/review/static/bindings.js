@@ -16,6 +16,8 @@ function deciding(page) {
     if (page.view === "closer") return page.inCloser(deed);
     const { row } = page.list;
     if (!row?.group) return;
+    // A person sees which group it was, and the next key goes on from there.
+    if (!row.element.contains(document.activeElement)) page.list.go(page.list.cursor);
     if (deed === "make-keeper")
       return row.current() && page.choices.makeKeeper(row.group.group, row.current().id);
     page.inList(deed, row.group.group, row.current()?.id);
