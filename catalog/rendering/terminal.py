@@ -136,13 +136,17 @@ def _named(environment: Mapping[str, str]) -> Form | None:
 
 
 def _size(descriptor: int | None) -> tuple[int, int]:
-    """Columns and lines; those of any terminal we have, for what goes through a pager to it."""
-    found = _USUAL_SIZE
+    """Columns and lines; those of any terminal we have, for what goes through a pager to it.
+
+    What COLUMNS and LINES say counts where there is none: a picture that is taken for lower than
+    the screen, and is not, scrolls away under the text.
+    """
     for each in (0, 2) if descriptor is None else (descriptor,):
         with contextlib.suppress(OSError):
             size = os.get_terminal_size(each)
-            found = (size.columns, size.lines) if size.columns and size.lines else found
-    columns, lines = shutil.get_terminal_size(found)
+            if size.columns and size.lines:
+                return size.columns, size.lines
+    columns, lines = shutil.get_terminal_size(_USUAL_SIZE)
     return columns, lines
 
 

@@ -204,13 +204,17 @@ def test_a_broken_profile_changes_nothing(put, broken):
         assert preview(*put(saved(IMAGE, form, icc_profile=broken)), 320) == plain
 
 
-def test_srgb_by_any_name_changes_nothing(put):
-    same = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    entry = same.index(b"rXYZ") + 4
-    at = int.from_bytes(same[entry : entry + 4], "big") + 8  # red, rounded otherwise
-    same[at + 2] ^= 1
-    plain = preview(*put(saved(IMAGE)), 320)
-    assert preview(*put(saved(IMAGE, icc_profile=bytes(same))), 320) == plain
+def test_srgb_as_cameras_and_programs_word_it_changes_nothing(put, photos):
+    plain = preview(*put(saved(IMAGE, "PNG")), 320)
+    worded = set()
+    for path in sorted(photos.glob("free_camera_files/*.jpg")):
+        with Image.open(path) as image:
+            profile = image.info.get("icc_profile", b"")
+        if b"sRGB" in profile:
+            worded.add(profile)
+    assert worded
+    for each in worded:
+        assert preview(*put(saved(IMAGE, "PNG", icc_profile=each)), 320) == plain
 
 
 # --- what cannot be shown ---
