@@ -1,4 +1,4 @@
-"""What lies between the page and the catalog: answers that follow it, choices, and what is done.
+"""What lies between the page and the catalog: what is told, what is decided, and what is done.
 
 All of a desk runs in one event loop, which never waits: what takes time is asked of clerks.
 """
@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,22 +22,18 @@ from catalog.escaping import harmless, printable
 from catalog.keeping import from_home
 from catalog.model import Choice, Group, Kind, Photo
 from catalog.progress import Phase
-from catalog.queries.criteria import LOOKS_ALIKE, criteria_of
-from catalog.rendering import human
 from catalog.review import acts, told
 from catalog.review.acts import Done, Drafted, seen_of
+from catalog.review.answers import Answers
 from catalog.review.asked import Review
-from catalog.review.asking import BothAsked, ChoiceAsked, PageAsked, PhotoAsked, parted
+from catalog.review.asking import BothAsked, ChoiceAsked, PageAsked, PhotoAsked
 from catalog.review.clerk import Clerk, Ended, Watched
-from catalog.review.following import Reader, Standing
+from catalog.review.following import Reader
 from catalog.review.session import Presence
-from catalog.review.shelf import Shelf
 from catalog.review.told import Object
 from catalog.review.tray import Change, Clash, Tray
 from catalog.review.wishes import Wishes
 
-_SOON: Final = 0.7  # seconds after which identical photos are shown, while the rest is found
-_EXACTLY: Final = criteria_of(exact=True)
 _MOST_FOLDERS: Final = 1_000
 _STEPS: Final = 10_000  # that can be taken back
 
@@ -74,12 +69,8 @@ class Desk:
     def __init__(self, review: Review, presence: Presence) -> None:
         self._review = review
         self._presence = presence
-        self._alike = review.criteria.grade is Kind.SIMILAR  # the one answer holds all kinds
-        self._letter = "l" if self._alike else "s"
-        self._shelves: dict[str, Shelf] = {}
-        self._making: dict[str, Watched] = {}
-        self._answer = 0
         self._reader = Reader(review.catalog)
+        self._answers = Answers(review, self._reader)
         self._wishes = Wishes(review.catalog)
         self._hands = Clerk("imgcat-hands")
         self._tray = Tray()
@@ -91,14 +82,11 @@ class Desk:
         self._acting: Watched | None = None
         self._receipt: Object | None = None
         self._remarks: list[str] = []
-        self._trouble = ""
-        self._standing = Standing()
-        self._look = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Begin to find the groups, and to follow the catalog."""
-        self._start(self._first())
+        self._answers.open()
         choices = await self._wishes.read()
         there = await self._reader.photos_at({choice.goes.path for choice in choices})
         self._tray = Tray(choices)
@@ -106,15 +94,14 @@ class Desk:
 
     async def close(self) -> None:
         """End what goes on: an action after the file at hand."""
-        for progress in (*self._making.values(), *([self._acting] if self._acting else [])):
-            progress.to_end = True
+        if self._acting is not None:
+            self._acting.to_end = True
+        self._answers.close()
         for task in self._tasks:
             task.cancel()
         self._hands.end(patience=30.0)
         self._reader.end()
         self._wishes.end()
-        for shelf in self._shelves.values():
-            shelf.end()
 
     @property
     def busy(self) -> bool:
@@ -125,14 +112,13 @@ class Desk:
 
     def state(self) -> Object:
         """How everything stands; asked again and again."""
-        shelf = self._shelves.get(self._letter)
-        making = next(iter(self._making.values()), None)
-        answer = None if shelf is None else shelf.answer
+        answer, making = self._answers.answer, self._answers.making
+        horizon = self._answers.horizon
         choices = self._tray.choices.values()
         return {
-            "answer": self._answer,
+            "answer": self._answers.number,
             "tray": self._tray.number,
-            "ready": shelf is not None,
+            "ready": answer is not None,
             "finding": None if making is None else _progress(making, Phase.LOADING),
             "found": {
                 "groups": 0 if answer is None else len(answer.groups),
@@ -146,36 +132,27 @@ class Desk:
             },
             "acting": None if self._acting is None else _progress(self._acting, Phase.ACTING),
             "receipt": self._receipt,
-            "fresh": self._standing.live,
+            "fresh": self._answers.live,
             "offline": []
             if answer is None
             else [f"{from_home(path)}: {printable(why)}" for path, why in answer.offline],
-            "remarks": [*self._remarks, *self._horizon()],
-            "trouble": self._trouble,
+            "remarks": [*self._remarks, *([horizon] if horizon else [])],
+            "trouble": self._answers.trouble,
         }
-
-    def _horizon(self) -> list[str]:
-        shelf = self._shelves.get(self._letter)
-        if shelf is None or self._standing.live or shelf.answer.last_scan_ns is None:
-            return []
-        since = human.ago(shelf.answer.last_scan_ns)
-        return [f"Last scan {since}. With 'imgcat watch' running, new photos appear by themselves."]
 
     async def groups(self, asked: PageAsked) -> Object:
         """Some of the groups that are asked for."""
-        letter = "l" if asked.looks_alike else self._letter
-        shelf = self._shelves.get(letter)
+        letter = "l" if asked.looks_alike else self._answers.letter
+        shelf, number = self._answers.shelf(letter), self._answers.number
         if shelf is None:
-            if letter not in self._making and letter != self._letter:
-                self._start(self._renew(letter))
-            return {"ready": False, "answer": self._answer, "total": 0, "bytes": 0, "groups": []}
+            return {"ready": False, "answer": number, "total": 0, "bytes": 0, "groups": []}
         decided = None if asked.state == "all" else self._decided()
         page = await shelf.page(
             asked.wanted, asked.offset, asked.count, decided, hiding=asked.state == "open"
         )
         return {
             "ready": True,
-            "answer": self._answer,
+            "answer": self._answers.number,
             "tray": self._tray.number,
             "total": page.total,
             "bytes": page.bytes,
@@ -185,12 +162,12 @@ class Desk:
 
     async def group(self, name: str) -> Object | None:
         """One group with all its photos."""
-        letter, found = await self._find(name)
+        letter, found = await self._answers.find(name)
         return self._told(letter, found, whole=True)
 
     async def folders(self) -> Object:
         """The folders with photos in groups."""
-        shelf = self._shelves.get(self._letter)
+        shelf = self._answers.shelf(self._answers.letter)
         found = [] if shelf is None else await shelf.folders(_MOST_FOLDERS)
         return {
             "folders": [
@@ -211,7 +188,7 @@ class Desk:
 
     async def choose(self, asked: ChoiceAsked) -> Object:
         """Put the photos of a group that go into the tray, and take all its others out."""
-        letter, group = await self._find(asked.group)
+        letter, group = await self._answers.find(asked.group)
         if group is None:
             raise Refusal("this group is not there any more")
         keep, *drop = await self._seen(letter, group, (asked.keep, *asked.drop))
@@ -235,7 +212,7 @@ class Desk:
 
     async def keep_both(self, asked: BothAsked) -> Object:
         """Remember that these photos are no duplicates of each other."""
-        letter, group = await self._find(asked.group)
+        letter, group = await self._answers.find(asked.group)
         if group is None:
             raise Refusal("this group is not there any more")
         photos = await self._seen(letter, group, asked.photos)
@@ -244,7 +221,7 @@ class Desk:
             action = await self._reader.keep_both([photo.path for photo in photos])
             change = self._tray.leaving(photo.path for photo in photos)
             step = await self._change(change, asked.group, both=action)
-        self._look.set()
+        self._answers.look()
         return {"group": None, "state": self.state(), "step": step}
 
     async def clear(self) -> Object:
@@ -265,7 +242,7 @@ class Desk:
                 raise Refusal("something else was chosen for these photos since")
             if step.both is not None:
                 await self._hands.ask(acts.undone, self._review.catalog, step.both, Watched())
-                self._look.set()
+                self._answers.look()
             await self._apply(step.back)
             del self._steps[number]
         group = None
@@ -346,81 +323,9 @@ class Desk:
         finally:
             self._plan = None
             self._acting = None
-            self._look.set()
+            self._answers.look()
 
-    # -- following the catalog -----------------------------------------------------------------
-
-    async def _first(self) -> None:
-        """The first answer; where it takes time, identical photos before it."""
-        progress = Watched()
-        whole = Shelf(self._review, self._review.criteria)
-        making = asyncio.ensure_future(self._make(whole, self._letter, progress))
-        done, _ = await asyncio.wait({making}, timeout=_SOON)
-        if not done and self._review.criteria.verified:
-            quick = Shelf(self._review, _EXACTLY)
-            with contextlib.suppress(CatalogError, Ended):
-                await quick.make(Watched())
-                if not making.done():
-                    self._put(self._letter, quick)
-        await making
-        await self._follow()
-
-    async def _make(self, shelf: Shelf, letter: str, progress: Watched) -> None:
-        self._making[letter] = progress
-        try:
-            await shelf.make(progress)
-        except Ended:
-            shelf.end()
-        except CatalogError as error:
-            self._trouble = harmless(str(error))
-            shelf.end()
-        else:
-            self._trouble = ""
-            self._put(letter, shelf)
-        finally:
-            del self._making[letter]
-
-    def _put(self, letter: str, shelf: Shelf) -> None:
-        """This answer is the one from now on."""
-        before = self._shelves.get(letter)
-        if before is not None and before.like(shelf):
-            shelf, before = before, shelf  # nothing moves on the page
-        else:
-            self._shelves[letter] = shelf
-            self._answer += 1
-        if before is not None:
-            before.end()
-
-    async def _renew(self, letter: str) -> None:
-        criteria = LOOKS_ALIKE if letter == "l" else self._review.criteria
-        await self._make(Shelf(self._review, criteria), letter, Watched())
-
-    async def _follow(self) -> None:
-        """Find the groups anew whenever the catalog or what was decided is another."""
-        rest = 1.0
-        known = await self._reader.standing()
-        self._standing = known
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), rest)
-            at_once = self._look.is_set()
-            self._look.clear()
-            try:
-                self._standing = await self._reader.standing()
-            except CatalogError as error:
-                self._trouble = harmless(str(error))
-                continue
-            if self._standing.version == known.version and not at_once:
-                rest = 1.0
-                continue
-            known = self._standing
-            begun = time.monotonic()
-            for letter in list(self._shelves):
-                if letter not in self._making:
-                    await self._renew(letter)
-            rest = max(1.0, 2 * (time.monotonic() - begun))
-
-    # -- within --------------------------------------------------------------------------------
+    # -- within ------------------------------------------------------------------------------------
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -432,11 +337,6 @@ class Desk:
             return None
         most = None if whole else told.MOST_IN_LIST
         return told.group(letter, group, self._tray, self._review.keep, most)
-
-    async def _find(self, name: str) -> tuple[str, Group | None]:
-        letter, keep = parted(name)
-        shelf = self._shelves.get(letter)
-        return letter, None if shelf is None else await shelf.group(keep)
 
     async def _seen(self, letter: str, group: Group, asked: Sequence[PhotoAsked]) -> list[Photo]:
         """These photos of the group. Raises Refusal where one is not what the page showed."""
@@ -485,7 +385,7 @@ class Desk:
         """What each photo of the tray is to the one that is kept for it, where a group says so."""
         found: dict[bytes, Kind] = {}
         ids = [self._ids[path] for path in self._tray.choices if path in self._ids]
-        for shelf in self._shelves.values():
+        for shelf in self._answers.shelves.values():
             for group in await shelf.groups_with(ids):
                 kinds = {match.photo.path: match.kind for match in group.matches}
                 kinds[group.keep.path] = Kind.IDENTICAL
