@@ -27,11 +27,17 @@ class Clerk:
 
     def __init__(self, name: str) -> None:
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._ended = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     async def ask(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """What ``function`` returns. Raises what it raises, and Ended for an interrupt."""
+        """What ``function`` returns. Raises what it raises, and Ended for an interrupt.
+
+        Ended too once the thread was to end: nobody would answer.
+        """
+        if self._ended:
+            raise Ended
         future: Future[Result] = Future()
         self._tasks.put((future, lambda: function(*arguments)))  # type: ignore[arg-type]
         return await asyncio.wrap_future(future)
@@ -41,7 +47,11 @@ class Clerk:
         self._tasks.put((Future(), function))
 
     def end(self, patience: float = 0.0) -> None:
-        """Have the thread end after what it was asked for; waits so many seconds for that."""
+        """Have the thread end after what it was asked for; waits so many seconds for that.
+
+        From the loop that asks it.
+        """
+        self._ended = True
         self._tasks.put(None)
         self._thread.join(patience)
 
