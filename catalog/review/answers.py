@@ -20,9 +20,11 @@ from catalog.review.asked import Review
 from catalog.review.asking import parted
 from catalog.review.clerk import Ended, Watched
 from catalog.review.following import Reader, Standing
+from catalog.review.session import Presence
 from catalog.review.shelf import Shelf
 
 _SOON: Final = 0.7  # seconds after which identical photos are shown, while the rest is found
+_REST: Final = 1.0  # seconds between two looks at the catalog, at least
 _EXACTLY: Final = criteria_of(exact=True)
 
 
@@ -33,22 +35,24 @@ class Answers:
     its groups are others.
     """
 
-    def __init__(self, review: Review, reader: Reader) -> None:
+    def __init__(self, review: Review, reader: Reader, presence: Presence) -> None:
         self._review = review
         self._reader = reader
+        self._presence = presence
         self._alike = review.criteria.grade is Kind.SIMILAR  # the one answer holds all kinds
         self.letter = "l" if self._alike else "s"
         self.shelves: dict[str, Shelf] = {}
         self.number = 0
-        self.trouble = ""
-        self._making: dict[str, Watched] = {}
+        self._making: dict[str, Watched] = {}  # by letter; "" for one that is soon replaced
+        self._tried: dict[str, tuple[object, ...]] = {}  # what each was made from, or was to be
+        self._troubles: dict[str, str] = {}  # by letter; "" for the catalog itself
         self._standing = Standing()
         self._look = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """Begin to find the groups, and to follow the catalog."""
-        self._start(self._first())
+        self._start(self._follow(self._start(self._first())))
 
     def close(self) -> None:
         """End what goes on."""
@@ -63,6 +67,11 @@ class Answers:
     def making(self) -> Watched | None:
         """How far an answer is that is being made."""
         return next(iter(self._making.values()), None)
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no answer, or no newer one; empty where there is."""
+        return next(iter(self._troubles.values()), "")
 
     @property
     def answer(self) -> Duplicates | None:
@@ -86,8 +95,8 @@ class Answers:
     def shelf(self, letter: str) -> Shelf | None:
         """The answer of this letter; None where it is not there yet: then it will be."""
         shelf = self.shelves.get(letter)
-        if shelf is None and letter not in self._making and letter != self.letter:
-            self._start(self._renew(letter))
+        if shelf is None and letter not in self._tried and letter not in self._making:
+            self._start(self._awaited(letter))
         return shelf
 
     async def find(self, name: str) -> tuple[str, Group | None]:
@@ -104,75 +113,95 @@ class Answers:
 
     async def _first(self) -> None:
         """The first answer; where it takes time, identical photos before it."""
-        progress = Watched()
-        whole = Shelf(self._review, self._review.criteria)
-        making = asyncio.ensure_future(self._make(whole, self.letter, progress))
+        making = self._start(self._awaited(self.letter))
         done, _ = await asyncio.wait({making}, timeout=_SOON)
         if not done and self._review.criteria.verified:
             quick = Shelf(self._review, _EXACTLY)
-            with contextlib.suppress(CatalogError, Ended):
-                await quick.make(Watched())
+            progress = self._making[""] = Watched()
+            try:
+                await quick.make(progress)
                 if not making.done():
                     self._put(self.letter, quick)
+            except Exception:  # the whole one will tell of it
+                pass
+            finally:
+                del self._making[""]
+                if self.shelves.get(self.letter) is not quick:
+                    quick.end()
         await making
-        await self._follow()
 
-    async def _make(self, shelf: Shelf, letter: str, progress: Watched) -> None:
-        self._making[letter] = progress
+    def _awaited(self, letter: str) -> Coroutine[Any, Any, None]:
+        """Make an answer that a person waits for, who is not away meanwhile."""
+        progress = self._making[letter] = Watched()  # now: others may ask before it is begun
+
+        async def awaited() -> None:
+            with self._presence.working():
+                await self._make(letter, progress)
+
+        return awaited()
+
+    async def _make(self, letter: str, progress: Watched) -> None:
+        """Whatever becomes of it, this returns: a person is told, and it is tried again."""
+        criteria = LOOKS_ALIKE if letter != self.letter else self._review.criteria
+        shelf = Shelf(self._review, criteria)
+        self._tried[letter] = ()
         try:
+            # Before, as what changes while the groups are found may not be in them.
+            self._tried[letter] = (await self._reader.standing()).version
             await shelf.make(progress)
         except Ended:
-            shelf.end()
-        except CatalogError as error:
-            self.trouble = harmless(str(error))
-            shelf.end()
+            pass
+        except Exception as error:
+            self._troubles[letter] = _words(error)
         else:
-            self.trouble = ""
+            self._troubles.pop(letter, None)
             self._put(letter, shelf)
         finally:
             del self._making[letter]
+            if self.shelves.get(letter) is not shelf:
+                shelf.end()
 
     def _put(self, letter: str, shelf: Shelf) -> None:
-        """This answer is the one from now on."""
+        """This answer is the one from now on; with the same groups, nothing moves on the page."""
         before = self.shelves.get(letter)
-        if before is not None and before.like(shelf):
-            shelf, before = before, shelf  # nothing moves on the page
-        else:
-            self.shelves[letter] = shelf
+        self.shelves[letter] = shelf
+        if before is None or not before.like(shelf):
             self.number += 1
         if before is not None:
             before.end()
 
-    async def _renew(self, letter: str) -> None:
-        criteria = LOOKS_ALIKE if letter == "l" else self._review.criteria
-        await self._make(Shelf(self._review, criteria), letter, Watched())
-
-    async def _follow(self) -> None:
+    async def _follow(self, first: asyncio.Task[None]) -> None:
         """Find the groups anew whenever the catalog or what was decided is another."""
-        rest = 1.0
-        known = await self._reader.standing()
-        self._standing = known
+        await first
+        rest = _REST
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), rest)
             at_once = self._look.is_set()
             self._look.clear()
+            begun = time.monotonic()
             try:
                 self._standing = await self._reader.standing()
-            except CatalogError as error:
-                self.trouble = harmless(str(error))
+            except Exception as error:
+                self._troubles[""] = _words(error)
                 continue
-            if self._standing.version == known.version and not at_once:
-                rest = 1.0
-                continue
-            known = self._standing
-            begun = time.monotonic()
-            for letter in list(self.shelves):
-                if letter not in self._making:
-                    await self._renew(letter)
-            rest = max(1.0, 2 * (time.monotonic() - begun))
+            self._troubles.pop("", None)
+            for letter, version in list(self._tried.items()):
+                other = version != self._standing.version
+                if letter not in self._making and (other or at_once):
+                    self._making[letter] = Watched()
+                    await self._make(letter, self._making[letter])
+            rest = max(_REST, 2 * (time.monotonic() - begun))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _words(error: Exception) -> str:
+    """For a person; of what should not have been, also what it is."""
+    if isinstance(error, CatalogError):
+        return harmless(str(error))
+    return harmless(f"the groups cannot be found: {type(error).__name__}: {error}")

@@ -70,7 +70,7 @@ class Desk:
         self._review = review
         self._presence = presence
         self._reader = Reader(review.catalog)
-        self._answers = Answers(review, self._reader)
+        self._answers = Answers(review, self._reader, presence)
         self._wishes = Wishes(review.catalog)
         self._hands = Clerk("imgcat-hands")
         self._tray = Tray()
@@ -152,7 +152,7 @@ class Desk:
         )
         return {
             "ready": True,
-            "answer": self._answers.number,
+            "answer": number,
             "tray": self._tray.number,
             "total": page.total,
             "bytes": page.bytes,
