@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from catalog.model import Choice
 from catalog.review.clerk import Clerk
 from catalog.review.tray import Change
 from catalog.store import choices
-from catalog.store.decisions import Decisions, decisions_there, open_decisions
+from catalog.store.decisions import decisions_there, open_decisions
 
 
 class Wishes:
@@ -17,7 +15,6 @@ class Wishes:
     def __init__(self, catalog: bytes) -> None:
         self._catalog = catalog
         self._clerk = Clerk("imgcat-wishes")
-        self._decisions: Decisions | None = None
 
     async def read(self) -> list[Choice]:
         """All that was chosen and not carried out. Raises CatalogError."""
@@ -28,8 +25,7 @@ class Wishes:
         await self._clerk.ask(self._write, change)
 
     def end(self) -> None:
-        """Close the file."""
-        self._clerk.tell(self._close)
+        """Once what was asked for is written down."""
         self._clerk.end(patience=5.0)
 
     def _read(self) -> list[Choice]:
@@ -40,11 +36,6 @@ class Wishes:
             return choices.all_of(decisions)
 
     def _write(self, change: Change) -> None:
-        if self._decisions is None:
-            self._decisions = open_decisions(self._catalog)
-        choices.replace(self._decisions, change.gone, change.new)
-
-    def _close(self) -> None:
-        with contextlib.suppress(Exception):
-            if self._decisions is not None:
-                self._decisions.close()
+        # Opened each time: somebody may have put back another file from a backup.
+        with open_decisions(self._catalog) as decisions:
+            choices.replace(decisions, change.gone, change.new)
