@@ -6,7 +6,8 @@ Everything runs in one thread, one thing after the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from catalog.actions.perform import perform
@@ -27,9 +28,11 @@ from catalog.model import (
     Receipt,
     Rule,
     Seen,
+    Stamp,
 )
 from catalog.queries.listing import photos_at
 from catalog.review.clerk import Watched
+from catalog.review.following import first_changed
 from catalog.store.database import open_for_reading
 from catalog.store.decisions import decisions_there, open_decisions
 from catalog.workers.cores import cores
@@ -39,10 +42,14 @@ _REASON = "as you chose"
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A plan, and the paths of choices that nothing becomes of: their files are others now."""
+    """A plan, and the paths of choices that nothing becomes of: their files are others now.
+
+    So many more are ``unknown``: the catalog does not know them now, but their files are there.
+    """
 
     plan: ActionPlan
     changed: tuple[bytes, ...] = ()
+    unknown: int = 0
 
 
 def drafted(
@@ -57,19 +64,33 @@ def drafted(
     paths = dict.fromkeys(end.path for choice in choices for end in (choice.kept, choice.goes))
     with open_for_reading(catalog) as database:
         there = photos_at(database, paths)
-    changed = tuple(
-        choice.goes.path
-        for choice in choices
-        if not (_is_still(choice.goes, there) and _is_still(choice.kept, there))
-    )
-    groups = _groups(choices, there, kinds, frozenset(changed))
+    known, changed = [], []
+    for choice in choices:
+        ends = choice.goes, choice.kept
+        if all(_is_still(end, there) for end in ends):
+            known.append(choice)
+        elif any(_is_another(end, there) for end in ends):
+            changed.append(choice.goes.path)
+    groups = _groups(known, there, kinds)
     order = Order(Deed.TRASH, None, protected, with_sidecars, by_eye=True)
-    return Drafted(plan(groups, order), changed)
+    unknown = len(choices) - len(known) - len(changed)
+    return Drafted(plan(groups, order), tuple(changed), unknown)
 
 
 def _is_still(seen: Seen, there: Mapping[bytes, Photo]) -> bool:
     photo = there.get(seen.path)
     return photo is not None and seen_of(photo) == seen
+
+
+def _is_another(seen: Seen, there: Mapping[bytes, Photo]) -> bool:
+    """A catalog may be built anew just now: what it does not know of, the disk does."""
+    if seen.path in there:
+        return not _is_still(seen, there)
+    try:
+        stamp = Stamp.of(os.lstat(seen.path))
+    except OSError:
+        return True
+    return (stamp.size, stamp.mtime_ns) != (seen.size, seen.mtime_ns)
 
 
 def seen_of(photo: Photo) -> Seen:
@@ -81,14 +102,12 @@ def _groups(
     choices: Iterable[Choice],
     there: Mapping[bytes, Photo],
     kinds: Mapping[bytes, Kind],
-    without: frozenset[bytes],
 ) -> list[Group]:
     """The chosen ones, by what is kept for them."""
     matches: dict[bytes, list[Match]] = {}
     for choice in choices:
-        if choice.goes.path not in without:
-            keep, goes = there[choice.kept.path], there[choice.goes.path]
-            matches.setdefault(keep.path, []).append(_match(keep, goes, kinds))
+        keep, goes = there[choice.kept.path], there[choice.goes.path]
+        matches.setdefault(keep.path, []).append(_match(keep, goes, kinds))
     return [Group(there[path], _REASON, tuple(each)) for path, each in matches.items()]
 
 
@@ -114,11 +133,20 @@ def carried_out(catalog: bytes, draft: Drafted, progress: Watched) -> Done:
     """Do it; ended by ``progress`` after the file at hand. Raises CatalogError."""
     with open_decisions(catalog) as decisions:
         receipt = perform(draft.plan, decisions, jobs=cores(), progress=progress)
-    planned = [copy for group in draft.plan.groups for copy in group.copies]
+    return Done(receipt, tuple(_settled(draft.plan, receipt)), _told(catalog, receipt))
+
+
+def _settled(planned: ActionPlan, receipt: Receipt) -> Iterator[bytes]:
+    """What went; and what stayed as its file, or the kept one, is not what was chosen any more.
+
+    What stayed for another reason stays chosen: it may be out of the way the next time.
+    """
     refused = {refusal.path for refusal in receipt.refused}
-    gone = [copy.match.photo.path for copy in planned if copy.match.photo.path in receipt.went]
-    gone += [path for path in refused if path not in receipt.went]
-    return Done(receipt, tuple(gone), _told(catalog, receipt))
+    for group in planned.groups:
+        for photo in (copy.match.photo for copy in group.copies):
+            another = photo.path in refused and first_changed([group.keep, photo]) is not None
+            if another or photo.path in receipt.went:
+                yield photo.path
 
 
 def undone(catalog: bytes, action: int, progress: Watched) -> Done:
@@ -134,7 +162,11 @@ def undone(catalog: bytes, action: int, progress: Watched) -> Done:
 def _told(catalog: bytes, receipt: Receipt) -> str:
     if not receipt.touched:
         return ""
-    return look_again(catalog, receipt.touched, cores(), went=receipt.went)
+    try:
+        return look_again(catalog, receipt.touched, cores(), went=receipt.went)
+    except Exception as error:  # it was done, whatever became of this
+        what = f"{type(error).__name__}: {error}"
+        return f"the catalog does not know of it yet, 'imgcat index' tells it: {what}"
 
 
 def history(catalog: bytes) -> Sequence[Action]:

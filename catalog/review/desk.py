@@ -10,8 +10,8 @@ import contextlib
 import itertools
 import os
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from catalog.errors import CatalogError, UsageError
 from catalog.escaping import harmless, printable
 from catalog.keeping import from_home
-from catalog.model import Choice, Group, Kind, Photo
+from catalog.model import Action, Choice, Group, Kind, Photo
 from catalog.progress import Phase
 from catalog.review import acts, told
 from catalog.review.acts import Done, Drafted, seen_of
@@ -31,11 +31,13 @@ from catalog.review.clerk import Clerk, Ended, Watched
 from catalog.review.following import Reader
 from catalog.review.session import Presence
 from catalog.review.told import Object
-from catalog.review.tray import Change, Clash, Tray
+from catalog.review.tray import NO_CHANGE, Change, Clash, Tray
 from catalog.review.wishes import Wishes
 
 _MOST_FOLDERS: Final = 1_000
 _STEPS: Final = 10_000  # that can be taken back
+_REMARKS: Final = 20
+_PATIENCE: Final = 30.0  # seconds for the file at hand, at the end of the server
 
 
 class Refusal(Exception):
@@ -54,6 +56,13 @@ class _Step:
     back: Change
     group: str
     both: int | None = None  # the action that remembers that photos are no duplicates
+
+    @property
+    def paths(self) -> Iterator[bytes]:
+        """Of the photos that it is about."""
+        for change in (self.change, self.back):
+            yield from change.gone
+            yield from (choice.goes.path for choice in change.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,39 +83,38 @@ class Desk:
         self._wishes = Wishes(review.catalog)
         self._hands = Clerk("imgcat-hands")
         self._tray = Tray()
-        self._ids: dict[bytes, int] = {}  # of photos in the tray
+        self._ids: dict[bytes, int] = {}  # of photos in the tray, 0 of one that is not there
+        self._ids_of = 0  # the answer for which these are
         self._choosing = asyncio.Lock()
         self._steps: dict[int, _Step] = {}
         self._numbers = itertools.count(1)
         self._plan: _Plan | None = None
         self._acting: Watched | None = None
+        self._carried_out: str | None = None  # the plan that is being so
         self._receipt: Object | None = None
         self._remarks: list[str] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._doing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Begin to find the groups, and to follow the catalog."""
+        try:
+            self._tray = Tray(await self._wishes.read())
+        except BaseException:
+            await self.close()
+            raise
         self._answers.open()
-        choices = await self._wishes.read()
-        there = await self._reader.photos_at({choice.goes.path for choice in choices})
-        self._tray = Tray(choices)
-        self._ids = {path: photo.id for path, photo in there.items()}
 
     async def close(self) -> None:
         """End what goes on: an action after the file at hand."""
-        if self._acting is not None:
-            self._acting.to_end = True
         self._answers.close()
-        for task in self._tasks:
-            task.cancel()
-        self._hands.end(patience=30.0)
+        if self._acting is not None and self._doing is not None:
+            self._acting.to_end = True
+            # What waits for another action to end has not begun, and will not.
+            begun = self._acting.phase is not None
+            await asyncio.wait({self._doing}, timeout=_PATIENCE if begun else 1.0)
+        self._hands.end()
         self._reader.end()
         self._wishes.end()
-
-    @property
-    def busy(self) -> bool:
-        """Whether files are being moved."""
-        return self._acting is not None
 
     # -- what the page reads -------------------------------------------------------------------
 
@@ -143,10 +151,10 @@ class Desk:
     async def groups(self, asked: PageAsked) -> Object:
         """Some of the groups that are asked for."""
         letter = "l" if asked.looks_alike else self._answers.letter
+        decided = None if asked.state == "all" else await self._decided()
         shelf, number = self._answers.shelf(letter), self._answers.number
         if shelf is None:
             return {"ready": False, "answer": number, "total": 0, "bytes": 0, "groups": []}
-        decided = None if asked.state == "all" else self._decided()
         page = await shelf.page(
             asked.wanted, asked.offset, asked.count, decided, hiding=asked.state == "open"
         )
@@ -182,42 +190,32 @@ class Desk:
 
     async def history(self) -> Object:
         """What was done, and can be undone."""
-        return told.history(await self._hands.ask(acts.history, self._review.catalog))
+        return told.history(await self._history())
 
     # -- what the page decides -----------------------------------------------------------------
 
     async def choose(self, asked: ChoiceAsked) -> Object:
         """Put the photos of a group that go into the tray, and take all its others out."""
-        letter, group = await self._answers.find(asked.group)
-        if group is None:
-            raise Refusal("this group is not there any more")
-        keep, *drop = await self._seen(letter, group, (asked.keep, *asked.drop))
-        for photo in drop:
-            if self._review.keep.protects(photo.path):
-                raise self._refusal(letter, group, f"{_name(photo)} is protected")
-            if photo.file == keep.file:
-                why = f"{_name(photo)} is another name of the kept file: there is nothing to win"
-                raise self._refusal(letter, group, why)
-        new = [Choice(goes=seen_of(photo), kept=seen_of(keep)) for photo in drop]
         async with self._choosing:
             self._check_idle()
+            letter, group = await self._there(asked.group)
+            keep, *drop = await self._seen(letter, group, (asked.keep, *asked.drop))
+            self._check_may_go(letter, group, keep, drop)
+            new = [Choice(goes=seen_of(photo), kept=seen_of(keep)) for photo in drop]
             paths = [photo.path for photo in told.members(group)]
             try:
                 change = self._tray.choosing(paths, new)
             except Clash as clash:
                 raise self._refusal(letter, group, str(clash)) from clash
             step = await self._change(change, asked.group)
-            self._ids.update((photo.path, photo.id) for photo in drop)
         return {"group": self._told(letter, group, whole=True), "state": self.state(), "step": step}
 
     async def keep_both(self, asked: BothAsked) -> Object:
         """Remember that these photos are no duplicates of each other."""
-        letter, group = await self._answers.find(asked.group)
-        if group is None:
-            raise Refusal("this group is not there any more")
-        photos = await self._seen(letter, group, asked.photos)
         async with self._choosing:
             self._check_idle()
+            letter, group = await self._there(asked.group)
+            photos = await self._seen(letter, group, asked.photos)
             action = await self._reader.keep_both([photo.path for photo in photos])
             change = self._tray.leaving(photo.path for photo in photos)
             step = await self._change(change, asked.group, both=action)
@@ -241,7 +239,7 @@ class Desk:
             if not self._tray.can_go_back(step.change, step.back):
                 raise Refusal("something else was chosen for these photos since")
             if step.both is not None:
-                await self._hands.ask(acts.undone, self._review.catalog, step.both, Watched())
+                await self._apart_no_more(step.both)
                 self._answers.look()
             await self._apply(step.back)
             del self._steps[number]
@@ -250,6 +248,11 @@ class Desk:
             with contextlib.suppress(UsageError):
                 group = await self.group(step.group)
         return {"group": group, "state": self.state()}
+
+    async def _apart_no_more(self, action: int) -> None:
+        """Undo this keeping of both, unless the history was asked to already."""
+        if any(each.id == action and not each.undone for each in await self._history()):
+            await self._hands.ask(acts.undone, self._review.catalog, action, Watched())
 
     # -- what is done --------------------------------------------------------------------------
 
@@ -270,34 +273,35 @@ class Desk:
             if draft.changed:
                 await self._apply(self._tray.leaving(draft.changed))
             self._plan = _Plan(secrets.token_hex(8), self._tray.number, draft)
-        return told.plan(self._plan.number, draft.plan, draft.changed) | {"state": self.state()}
+        said = told.plan(self._plan.number, draft.plan, draft.changed, draft.unknown)
+        return said | {"state": self.state()}
 
     async def apply(self, number: str) -> Object:
         """Carry out the plan of this number, once."""
         async with self._choosing:
             if self._receipt is not None and self._receipt["plan"] == number:
                 return {"state": self.state()}
+            if self._carried_out == number:
+                return {"state": self.state()}
+            self._check_idle()
             plan = self._plan
             if plan is None or plan.number != number:
                 raise Refusal("this plan is not the last one: look at it again")
-            if self._acting is None:
-                if plan.tray != self._tray.number:
-                    raise Refusal("something else was chosen since: look at the plan again")
-                self._acting = Watched()
-                self._start(self._carry_out(plan, self._acting))
+            if plan.tray != self._tray.number:
+                raise Refusal("something else was chosen since: look at the plan again")
+            self._acting, self._carried_out = Watched(), number
+            self._begin(self._carry_out(plan, self._acting))
         return {"state": self.state()}
 
     async def undo(self, action: int) -> Object:
         """Put back what an action took away."""
         async with self._choosing:
             self._check_idle()
-            known = {
-                each.id: each for each in await self._hands.ask(acts.history, self._review.catalog)
-            }
+            known = {each.id: each for each in await self._history()}
             if action not in known or known[action].undone:
                 raise Refusal("nothing of this is left to undo")
             self._acting = Watched()
-            self._start(self._put_back(action, self._acting))
+            self._begin(self._put_back(action, self._acting))
         return {"state": self.state()}
 
     async def _carry_out(self, plan: _Plan, progress: Watched) -> None:
@@ -308,35 +312,72 @@ class Desk:
     async def _put_back(self, action: int, progress: Watched) -> None:
         await self._do(None, lambda: acts.undone(self._review.catalog, action, progress))
 
-    async def _do(self, plan: str | None, act: Any) -> None:
+    async def _do(self, plan: str | None, act: Callable[[], Done]) -> None:
+        """Whatever becomes of it, the page gets a receipt."""
         try:
             with self._presence.working():
-                done: Done = await self._hands.ask(act)
-        except (CatalogError, Ended) as error:
-            words = harmless(str(error)) or "interrupted"
-            self._receipt = _failed(plan, words)
+                done = await self._hands.ask(act)
+        except (CatalogError, Ended) as error:  # nothing was begun
+            self._receipt = _failed(plan, "Nothing was done.", str(error) or "interrupted")
+        except Exception as error:
+            words = "It was cut off: look at the history for what was done until then."
+            self._receipt = _failed(plan, words, f"{type(error).__name__}: {error}")
         else:
-            await self._apply(self._tray.leaving(done.gone))
             self._receipt = told.receipt(done.receipt, plan=plan)
-            if done.note:
-                self._remarks.append(harmless(done.note))
+            self._remark(done.note)
+            await self._gone(done.gone)
         finally:
-            self._plan = None
-            self._acting = None
+            self._plan = self._acting = self._carried_out = None
             self._answers.look()
+
+    async def _gone(self, paths: Collection[bytes]) -> None:
+        """No choice is about these any more, and no step back is to bring one back."""
+        about = set(paths)
+        for number, step in list(self._steps.items()):
+            if not about.isdisjoint(step.paths):
+                if step.both is None:
+                    del self._steps[number]
+                else:  # that they are no duplicates can be taken back all the same
+                    self._steps[number] = replace(step, change=NO_CHANGE, back=NO_CHANGE)
+        change = self._tray.leaving(paths)
+        try:
+            await self._apply(change)
+        except Exception as error:  # what is written down is found to be gone by the next plan
+            self._tray.apply(change)
+            self._remark(str(error))
+
+    def _remark(self, words: str) -> None:
+        if words and harmless(words) not in self._remarks:
+            self._remarks = [*self._remarks[1 - _REMARKS :], harmless(words)]
 
     # -- within ------------------------------------------------------------------------------------
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._doing = asyncio.ensure_future(work)
+
+    async def _history(self) -> Sequence[Action]:
+        """Also while the hands are busy."""
+        return await asyncio.to_thread(acts.history, self._review.catalog)
 
     def _told(self, letter: str, group: Group | None, *, whole: bool = False) -> Object | None:
         if group is None:
             return None
         most = None if whole else told.MOST_IN_LIST
         return told.group(letter, group, self._tray, self._review.keep, most)
+
+    async def _there(self, name: str) -> tuple[str, Group]:
+        letter, group = await self._answers.find(name)
+        if group is None:
+            raise Refusal("this group is not there any more")
+        return letter, group
+
+    def _check_may_go(self, letter: str, group: Group, keep: Photo, drop: Sequence[Photo]) -> None:
+        for photo in drop:
+            if self._review.keep.protects(photo.path):
+                raise self._refusal(letter, group, f"{_name(photo)} is protected")
+            if photo.file == keep.file:
+                why = f"{_name(photo)} is another name of the kept file: there is nothing to win"
+                raise self._refusal(letter, group, why)
 
     async def _seen(self, letter: str, group: Group, asked: Sequence[PhotoAsked]) -> list[Photo]:
         """These photos of the group. Raises Refusal where one is not what the page showed."""
@@ -377,16 +418,22 @@ class Desk:
             await self._wishes.write(change)  # durable before it is told
             self._tray.apply(change)
 
-    def _decided(self) -> NDArray[np.int64]:
-        found = [self._ids[path] for path in self._tray.choices if path in self._ids]
-        return np.array(found, dtype=np.int64)
+    async def _decided(self) -> NDArray[np.int64]:
+        """The photos of the tray. Another catalog may have other ids for them."""
+        if self._ids_of != self._answers.number:
+            self._ids, self._ids_of = {}, self._answers.number
+        if new := self._tray.choices.keys() - self._ids.keys():
+            there = await self._reader.photos_at(new)
+            self._ids.update((path, there[path].id if path in there else 0) for path in new)
+        return np.array([self._ids.get(path, 0) for path in self._tray.choices], dtype=np.int64)
 
     async def _kinds(self) -> dict[bytes, Kind]:
         """What each photo of the tray is to the one that is kept for it, where a group says so."""
         found: dict[bytes, Kind] = {}
-        ids = [self._ids[path] for path in self._tray.choices if path in self._ids]
-        for shelf in self._answers.shelves.values():
-            for group in await shelf.groups_with(ids):
+        ids = (await self._decided()).tolist()
+        for letter in ("s", "l"):
+            shelf = self._answers.shelves.get(letter)  # now: another may have taken its place
+            for group in [] if shelf is None else await shelf.groups_with(ids):
                 kinds = {match.photo.path: match.kind for match in group.matches}
                 kinds[group.keep.path] = Kind.IDENTICAL
                 for path in kinds.keys() & self._tray.choices.keys():
@@ -403,14 +450,14 @@ def _progress(progress: Watched, phase: Phase) -> Object:
     }
 
 
-def _failed(plan: str | None, why: str) -> Object:
+def _failed(plan: str | None, words: str, why: str) -> Object:
     return {
         "plan": plan,
         "undo": plan is None,
         "action": None,
-        "words": "Nothing was done.",
+        "words": words,
         "refused": [],
-        "stopped": why,
+        "stopped": harmless(why),
         "interrupted": False,
     }
 

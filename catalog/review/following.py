@@ -59,7 +59,7 @@ class Reader:
 
     async def changed_on_disk(self, photos: Sequence[Photo]) -> Photo | None:
         """The first of these whose file is not what was indexed; None where all are."""
-        return await self._clerk.ask(_changed, photos)
+        return await self._clerk.ask(first_changed, photos)
 
     async def standing(self) -> Standing:
         """How the catalog stands. Raises CatalogError."""
@@ -116,7 +116,8 @@ class Reader:
         self._live = state is DaemonStanding.WATCHING
 
 
-def _changed(photos: Sequence[Photo]) -> Photo | None:
+def first_changed(photos: Sequence[Photo]) -> Photo | None:
+    """The first of these whose file is not what was indexed; None where all are."""
     for photo in photos:
         try:
             now = Stamp.of(os.lstat(photo.path))

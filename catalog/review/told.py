@@ -77,10 +77,9 @@ def members(found: Group) -> list[Photo]:
 def _kept(found: Group, tray: Tray) -> Photo:
     """The photo that the chosen ones go for; where none does, the suggested one."""
     by_path = {photo.path: photo for photo in members(found)}
-    for path in by_path:
-        choice = tray.choices.get(path)
-        if choice is not None and choice.kept.path in by_path:
-            return by_path[choice.kept.path]
+    for path, photo in by_path.items():
+        if tray.drops(photo):
+            return by_path.get(tray.choices[path].kept.path, found.keep)
     return found.keep
 
 
@@ -155,12 +154,15 @@ def compared(first: Photo, second: Photo, found: Compared) -> Object:
 # -- plans and what became of them -------------------------------------------------------------
 
 
-def plan(number: str, planned: ActionPlan, changed: Collection[bytes]) -> Object:
-    """What would be done. ``changed`` are photos that are not what was chosen any more."""
+def plan(number: str, planned: ActionPlan, changed: Collection[bytes], unknown: int = 0) -> Object:
+    """What would be done. ``changed`` are photos that are not what was chosen any more.
+
+    So many chosen ones are ``unknown`` to the catalog of now.
+    """
     groups = [_planned_group(each) for each in planned.groups[:_MOST_PLANNED]]
     return {
         "plan": number,
-        "words": _wish(planned),
+        "words": _wish(planned) + _unknown(unknown),
         "photos": planned.copies,
         "companions": planned.companions,
         "bytes": planned.bytes_won,
@@ -183,6 +185,13 @@ def _wish(planned: ActionPlan) -> str:
         f"Move {human.counted(planned.copies, 'photo')}{along} to the trash: "
         f"{human.size(planned.bytes_won)} are free once it is emptied."
     )
+
+
+def _unknown(photos: int) -> str:
+    if not photos:
+        return ""
+    stay = "stays" if photos == 1 else "stay"
+    return f" {human.counted(photos, 'photo')} that the catalog does not know now {stay} chosen."
 
 
 def _planned_group(planned: PlannedGroup) -> Object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from catalog.escaping import printable
 from catalog.model import Choice, Photo
@@ -23,6 +24,9 @@ class Change:
 
     gone: tuple[bytes, ...]
     new: tuple[Choice, ...]
+
+
+NO_CHANGE: Final = Change((), ())
 
 
 class Tray:

@@ -38,7 +38,11 @@ class Sitting:
         self._runner = asyncio.Runner()
         self.presence = Presence()
         self.desk = self.do(_made(review, self.presence))
-        self.do(self.desk.open())
+        try:
+            self.do(self.desk.open())
+        except BaseException:
+            self._runner.close()
+            raise
         if ready:
             self.wait(lambda state: state["ready"] and state["finding"] is None)
 
