@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,16 @@ from catalog.review.clerk import Clerk, Watched
 from catalog.store.database import Database, open_for_reading
 from catalog.workers.cores import cores
 
+_MOST_AT_ONCE: Final = 2_000  # groups that are looked at
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some groups of those that were asked for; None for one whose photos went since."""
+    """Some groups of those that were asked for, without those whose photos went since."""
 
-    total: int  # groups asked for
+    total: int  # groups asked for, as far as these were looked at
     bytes: int  # to win in all of them
-    groups: list[Group | None]
+    groups: list[Group]
 
 
 class Shelf:
@@ -125,7 +128,8 @@ class Shelf:
                 jobs=cores(),
             )
         assert isinstance(answer.groups, StoredGroups)
-        return _Found(answer, answer.groups, Overview.of(self._database, answer.groups))
+        gone = np.zeros(len(answer.groups), dtype=np.bool_)
+        return _Found(answer, answer.groups, Overview.of(self._database, answer.groups), gone)
 
     def _page(
         self,
@@ -140,26 +144,35 @@ class Shelf:
         if decided is not None:
             inside = np.isin(numbers, overview.groups_of(decided))
             numbers = numbers[inside != hiding]
-        some = numbers[offset : offset + count].tolist()
-        return Page(
-            total=len(numbers),
-            bytes=int(overview.reclaimable[numbers].sum()),
-            groups=self._read(some),
-        )
+        numbers, groups = self._still_there(numbers, offset, count)
+        return Page(len(numbers), int(overview.reclaimable[numbers].sum()), groups)
 
-    def _read(self, numbers: Sequence[int]) -> list[Group | None]:
-        """In their order, also where some are no groups any more."""
-        kept = self._there.overview.kept[list(numbers)].tolist()
-        groups = {group.keep.id: group for group in self._there.groups.some(numbers)}
-        return [groups.get(photo) for photo in kept]
+    def _still_there(
+        self, numbers: NDArray[np.int64], offset: int, count: int
+    ) -> tuple[NDArray[np.int64], list[Group]]:
+        """``numbers`` without those that were seen to be no groups any more, and those on show."""
+        gone, looked = self._there.gone, count
+        while True:
+            numbers = numbers[~gone[numbers]]
+            some = numbers[offset : offset + looked].tolist()
+            groups = self._read(some)
+            if len(groups) == len(some):
+                return numbers, groups[:count]
+            there = {group.keep.id for group in groups}
+            kept = self._there.overview.kept[some].tolist()
+            gone[some] = [photo not in there for photo in kept]
+            looked = min(2 * looked, _MOST_AT_ONCE)  # after an action, they are many
+
+    def _read(self, numbers: Sequence[int]) -> list[Group]:
+        return self._there.groups.some(numbers)
 
     def _group(self, keep: int) -> Group | None:
         number = self._there.overview.number_of(keep)
-        return None if number is None else self._read([number])[0]
+        return None if number is None else next(iter(self._read([number])), None)
 
     def _groups_with(self, photos: Sequence[int]) -> list[Group]:
         numbers = self._there.overview.groups_of(np.array(photos, dtype=np.int64))
-        return self._there.groups.some(numbers.tolist())
+        return self._read(numbers.tolist())
 
     def _close(self) -> None:
         if self._database is not None:
@@ -171,3 +184,4 @@ class _Found:
     answer: Duplicates
     groups: StoredGroups
     overview: Overview
+    gone: NDArray[np.bool_]  # of each group, whether it was found to be none any more

@@ -410,6 +410,27 @@ def test_a_catalog_that_cannot_be_written_is_shown_and_choosing_says_why_not(
     assert "cannot be" in why
 
 
+def test_groups_that_went_since_they_were_found_are_not_listed(album: Album) -> None:
+    for number in range(9):
+        for copy in range(2):
+            album.put(f"{number}-{copy}.jpg", saved(photo(number), quality=90))
+    album.index()
+    with Sitting(album) as sitting:
+        album_names = sitting.names()
+        for first, *_ in album_names[1:8]:
+            os.unlink(album.path(first))
+        sitting.desk._answers._tried = {}  # as if the next answer took its time
+        album.index()
+        page = sitting.page(count="2")
+        assert [[each["name"] for each in group["photos"]] for group in page["groups"]] == [
+            album_names[0],
+            album_names[8],
+        ]
+        assert page["total"] == 2
+        assert page["bytes"] == sum(group["reclaimable"] for group in page["groups"])
+        assert sitting.page(offset="2")["groups"] == []
+
+
 # -- the end of the server ---------------------------------------------------------------------
 
 
