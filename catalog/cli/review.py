@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,10 +30,11 @@ from catalog.cli.options import (
     is_quiet,
     open_to_ask,
 )
-from catalog.errors import UsageError
+from catalog.errors import Busy, UsageError
 from catalog.escaping import harmless
 from catalog.queries.criteria import criteria_of
 from catalog.queries.selection import selection_of
+from catalog.store.locks import Locks
 
 if TYPE_CHECKING:
     from catalog.review.asked import Review
@@ -116,9 +119,33 @@ def _serve(asked: Review, port: int | None, *, browser: bool, quiet: bool) -> No
     def remark(line: str) -> None:
         print(f"imgcat: {harmless(line)}", file=sys.stderr)
 
-    serve(
-        lambda session: application(asked, session),
-        Telling(address, remark),
-        port=port,
-        browser=browser,
-    )
+    with _the_only_one(asked.catalog):
+        serve(
+            lambda session: application(asked, session),
+            Telling(address, remark),
+            port=port,
+            browser=browser,
+        )
+
+
+@contextlib.contextmanager
+def _the_only_one(catalog: bytes) -> Iterator[None]:
+    """Two would each have choices that the other knows nothing of. Raises Busy.
+
+    Where the lock cannot be made, no choice can be written down: there may be several.
+    """
+    locks = Locks(catalog)
+    lock = locks.review()
+    try:
+        locks.prepare()
+        free = lock.try_acquire()
+    except OSError:
+        free = True
+    try:
+        if not free:
+            raise Busy(
+                f"{lock.holder()} has the page of this catalog: its terminal has the address"
+            )
+        yield
+    finally:
+        lock.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from commandline import Imgcat, one_line
+
+from catalog.cli.review import _the_only_one
+from tests.support import in_child, mount, needs_root
 
 EXTRA = "imgcat: imgcat review needs its extra: pip install 'imgcat-catalog[review]'\n"
 
@@ -135,3 +139,35 @@ def test_a_folder_to_protect_that_has_another_name_now_is_told_of(
     assert (
         "/no/such/folder is to be protected, but there is no such" in asked.finish(process).errors
     )
+
+
+def test_a_second_page_of_one_catalog_is_refused_and_says_where_the_first_is(
+    asked: Imgcat,
+) -> None:
+    process = asked.start("review", "--no-browser")
+    assert process.stdout is not None
+    address_of(process.stdout.readline())
+    done = asked("review", "--no-browser")
+    assert (done.code, done.out) == (6, b"")
+    said = f"imgcat review (process {process.pid}) has the page of this catalog"
+    assert said in one_line(done)
+    process.send_signal(signal.SIGKILL)
+    asked.finish(process)
+    again = asked.start("review", "--no-browser")
+    assert again.stdout is not None
+    address_of(again.stdout.readline())
+    again.send_signal(signal.SIGINT)
+    assert asked.finish(again).code == 0
+
+
+@needs_root
+def test_where_no_lock_can_be_made_the_page_is_served_without(tmp_path: Path) -> None:
+    def both() -> bool:
+        mount("--bind", str(tmp_path), str(tmp_path))
+        mount("-o", "remount,ro,bind", str(tmp_path))
+        catalog = os.fsencode(tmp_path / "catalog.db")
+        with _the_only_one(catalog), _the_only_one(catalog):
+            return True
+
+    assert in_child(both, own_mounts=True)
+    assert not list(tmp_path.iterdir())
