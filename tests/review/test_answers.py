@@ -116,6 +116,7 @@ def test_a_search_that_fails_is_told_of_and_made_again_when_the_catalog_is_anoth
         state = sitting.wait(lambda state: state["trouble"])
         assert str(error) in state["trouble"]
         sitting.wait(lambda state: state["finding"] is None)
+    sitting.wait(lambda _: "imgcat-groups" not in {each.name for each in threading.enumerate()})
     with sitting:
         filled.put("copies/4.jpg", saved(photo(4), quality=92))
         filled.index()
@@ -179,6 +180,10 @@ def test_an_answer_with_the_same_groups_is_no_other_one_but_as_new_as_its_scan(
         sitting.wait(lambda state: held.begun == 2 and state["finding"] is None)
         assert sitting.desk.state()["answer"] == number
         assert sitting.desk._answers.answer.last_scan_ns > scan
+        sitting.do(asyncio.sleep(1.5))  # what was found is written down, and looked at once more
+        begun = held.begun
+        sitting.do(asyncio.sleep(1.5))
+        assert held.begun == begun
 
 
 def test_who_waits_for_the_first_answer_is_not_away(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -196,7 +197,7 @@ def test_a_step_back_brings_back_what_was_chosen_before(sitting: Sitting) -> Non
     assert [p["name"] for p in told["photos"] if p["dropped"]] == ["1-original.jpg"]
     told = sitting.step_back(first["step"])["group"]
     assert not any(photo["dropped"] for photo in told["photos"])
-    with pytest.raises(Refusal):
+    with pytest.raises(Refusal, match="cannot be taken back any more"):
         sitting.step_back(first["step"])
 
 
@@ -290,7 +291,7 @@ def test_writing_that_changes_no_group_moves_nothing(filled: Album, sitting: Sit
     before = sitting.desk.state()["answer"]
     filled.put("alone.jpg", saved(photo(40), quality=93))
     filled.index()
-    sitting.do(__import__("asyncio").sleep(2.5))
+    sitting.do(asyncio.sleep(2.5))
     assert sitting.desk.state()["answer"] == before
 
 

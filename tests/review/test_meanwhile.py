@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import CatalogError, CatalogUnusable
+from catalog.keeping import parse
 from catalog.model import Deed, Receipt, Refusal
 from catalog.review import acts
 from catalog.review.asking import BothAsked, ChoiceAsked
@@ -159,6 +160,48 @@ def test_what_was_refused_as_a_file_changed_is_not_chosen_any_more(
     assert sitting.apply(plan)["refused"]
     assert tree(filled) == before
     assert (sitting.desk.state()["chosen"]["photos"], stored(filled)) == (0, [])
+
+
+def test_a_photo_that_was_touched_since_the_page_was_loaded_is_refused(
+    filled: Album, sitting: Sitting
+) -> None:
+    group = sitting.group_with("3.jpg")
+    os.utime(filled.path("copies/3.jpg.jpg"), (1_500_000_000, 1_500_000_000))
+    filled.index()  # the same photo, in the same group, but not as it was seen
+    with pytest.raises(Refused, match="changed: look at it again"):
+        sitting.trash_others(group)
+
+
+def test_only_the_last_plan_is_carried_out(filled: Album, sitting: Sitting) -> None:
+    sitting.trash_others(sitting.group_with("3.jpg"))
+    first, before = sitting.plan(with_sidecars=True), tree(filled)
+    sitting.plan()
+    with pytest.raises(Refused, match="not the last one"):
+        sitting.do(sitting.desk.apply(first["plan"]))
+    assert tree(filled) == before
+
+
+@pytest.mark.parametrize("end", ["3.jpg", "copies/3.jpg.jpg"])
+@pytest.mark.parametrize("gone", [False, True], ids=["another", "gone"])
+def test_what_an_index_found_changed_leaves_the_tray_whichever_end_it_is(
+    filled: Album, sitting: Sitting, end: str, gone: bool
+) -> None:
+    sitting.trash_others(sitting.group_with("3.jpg"))
+    if gone:
+        os.unlink(filled.path(end))
+    else:
+        filled.put(end, saved(photo(9), quality=90))
+    filled.index()
+    assert [each["name"] for each in sitting.plan()["changed"]] == ["3.jpg.jpg"]
+    assert stored(filled) == []
+
+
+def test_what_was_chosen_before_it_was_protected_stays(filled: Album) -> None:
+    with Sitting(filled) as sitting:
+        sitting.trash_others(sitting.group_with("3.jpg"))
+    with Sitting(filled, keep=parse(None, [filled.path("copies")])) as sitting:
+        plan = sitting.plan()
+        assert (plan["photos"], len(plan["groups"][0]["stays"])) == (0, 1)
 
 
 # -- steps and actions -------------------------------------------------------------------------
@@ -468,7 +511,7 @@ def test_the_server_does_not_wait_for_another_action_to_end(filled: Album) -> No
             sitting.trash_others(sitting.group_with("3.jpg"))
             plan = sitting.plan()
             sitting.do(sitting.desk.apply(plan["plan"]))
-            sitting.do(asyncio.sleep(0.3))
+            sitting.do(asyncio.sleep(1.3))  # whom it waits for was said, once
             begun = time.monotonic()
         assert time.monotonic() - begun < 5
     time.sleep(0.3)  # it is its turn now, and it was to end

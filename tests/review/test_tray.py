@@ -69,6 +69,15 @@ def test_a_step_is_taken_back_whole() -> None:
     assert chosen(tray) == {PHOTOS[1]: PHOTOS[0], PHOTOS[4]: PHOTOS[3]}
 
 
+def test_a_clearing_is_not_taken_back_over_what_was_chosen_since() -> None:
+    tray = Tray([choice(1, 0)])
+    change = tray.leaving(PHOTOS)
+    back = tray.back(change)
+    tray.apply(change)
+    choose(tray, [1, 2], [choice(1, 2)])
+    assert not tray.can_go_back(change, back)
+
+
 def test_a_step_that_another_one_was_built_on_is_not_taken_back() -> None:
     tray = Tray()
     change = tray.choosing(PHOTOS[:2], [choice(1, 0)])
