@@ -29,6 +29,7 @@ from catalog.review.asking import (
     number_in,
     plan_in,
 )
+from catalog.review.clerk import Ended
 from catalog.review.desk import Desk, Refusal
 from catalog.review.pages import Pages
 from catalog.review.previews import Level, Previews
@@ -104,6 +105,8 @@ class Routes:
                 return Told({"error": harmless(str(error))}, 400)
             except CatalogError as error:
                 return Told({"error": harmless(str(error))}, 500)
+            except Ended:
+                return Told({"error": "imgcat review ends"}, 503)
 
         return answering
 

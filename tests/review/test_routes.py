@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from catalog.review.clerk import Ended
 from catalog.review.routes import Routes
 
 SCOPE = {
@@ -73,3 +74,26 @@ def test_a_picture_that_is_waited_for_is_drawn() -> None:
 def test_a_picture_that_was_scrolled_past_is_given_up() -> None:
     previews, _ = asyncio.run(asked(leaves=True))
     assert previews.came == ["given up"]
+
+
+async def asked_at_the_end() -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def ended(_number: int) -> Any:
+        raise Ended
+
+    async def receive() -> Any:
+        return await asyncio.Event().wait()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    desk: Any = SimpleNamespace(photo=ended)
+    nothing: Any = None
+    await Starlette(routes=Routes(desk, nothing, nothing).all())(SCOPE, receive, send)
+    return sent
+
+
+def test_who_asks_when_the_server_ends_is_told_so() -> None:
+    start, body = asyncio.run(asked_at_the_end())
+    assert (start["status"], body["body"]) == (503, b'{"error":"imgcat review ends"}')
