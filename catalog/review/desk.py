@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import secrets
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -27,15 +26,14 @@ from catalog.review.acts import Done, Drafted, seen_of
 from catalog.review.answers import Answers
 from catalog.review.asked import Review
 from catalog.review.asking import BothAsked, ChoiceAsked, PageAsked, PhotoAsked
+from catalog.review.chosen import Chosen
 from catalog.review.clerk import Clerk, Ended, Watched
 from catalog.review.following import Reader
 from catalog.review.session import Presence
 from catalog.review.told import Object
-from catalog.review.tray import NO_CHANGE, Change, Clash, Tray
-from catalog.review.wishes import Wishes
+from catalog.review.tray import Clash, Tray
 
 _MOST_FOLDERS: Final = 1_000
-_STEPS: Final = 10_000  # that can be taken back
 _REMARKS: Final = 20
 _PATIENCE: Final = 30.0  # seconds for the file at hand, at the end of the server
 
@@ -46,23 +44,6 @@ class Refusal(Exception):
     def __init__(self, message: str, group: Object | None = None) -> None:
         super().__init__(message)
         self.group = group
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Something a person decided, and what takes it back."""
-
-    change: Change
-    back: Change
-    group: str
-    both: int | None = None  # the action that remembers that photos are no duplicates
-
-    @property
-    def paths(self) -> Iterator[bytes]:
-        """Of the photos that it is about."""
-        for change in (self.change, self.back):
-            yield from change.gone
-            yield from (choice.goes.path for choice in change.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +61,9 @@ class Desk:
         self._presence = presence
         self._reader = Reader(review.catalog)
         self._answers = Answers(review, self._reader, presence)
-        self._wishes = Wishes(review.catalog)
+        self._chosen = Chosen(review.catalog)
         self._hands = Clerk("imgcat-hands")
-        self._tray = Tray()
-        self._ids: dict[bytes, int] = {}  # of photos in the tray, 0 of one that is not there
-        self._ids_of = 0  # the answer for which these are
         self._choosing = asyncio.Lock()
-        self._steps: dict[int, _Step] = {}
-        self._numbers = itertools.count(1)
         self._plan: _Plan | None = None
         self._acting: Watched | None = None
         self._carried_out: str | None = None  # the plan that is being so
@@ -95,10 +71,14 @@ class Desk:
         self._remarks: list[str] = []
         self._doing: asyncio.Task[None] | None = None
 
+    @property
+    def _tray(self) -> Tray:
+        return self._chosen.tray
+
     async def open(self) -> None:
         """Begin to find the groups, and to follow the catalog."""
         try:
-            self._tray = Tray(await self._wishes.read())
+            await self._chosen.open()
         except BaseException:
             await self.close()
             raise
@@ -114,7 +94,7 @@ class Desk:
             await asyncio.wait({self._doing}, timeout=_PATIENCE if begun else 1.0)
         self._hands.end()
         self._reader.end()
-        self._wishes.end()
+        self._chosen.end()
 
     # -- what the page reads -------------------------------------------------------------------
 
@@ -207,7 +187,7 @@ class Desk:
                 change = self._tray.choosing(paths, new)
             except Clash as clash:
                 raise self._refusal(letter, group, str(clash)) from clash
-            step = await self._change(change, asked.group)
+            step = await self._chosen.make(change, asked.group)
         return {"group": self._told(letter, group, whole=True), "state": self.state(), "step": step}
 
     async def keep_both(self, asked: BothAsked) -> Object:
@@ -218,7 +198,7 @@ class Desk:
             photos = await self._seen(letter, group, asked.photos)
             action = await self._reader.keep_both([photo.path for photo in photos])
             change = self._tray.leaving(photo.path for photo in photos)
-            step = await self._change(change, asked.group, both=action)
+            step = await self._chosen.make(change, asked.group, both=action)
         self._answers.look()
         return {"group": None, "state": self.state(), "step": step}
 
@@ -226,14 +206,14 @@ class Desk:
         """Take everything out of the tray."""
         async with self._choosing:
             self._check_idle()
-            step = await self._change(self._tray.leaving(list(self._tray.choices)), "")
+            step = await self._chosen.make(self._tray.leaving(list(self._tray.choices)))
         return {"state": self.state(), "step": step}
 
     async def step_back(self, number: int) -> Object:
         """Take back what was decided in this step."""
         async with self._choosing:
             self._check_idle()
-            step = self._steps.get(number)
+            step = self._chosen.step(number)
             if step is None:
                 raise Refusal("this cannot be taken back any more")
             if not self._tray.can_go_back(step.change, step.back):
@@ -241,8 +221,7 @@ class Desk:
             if step.both is not None:
                 await self._apart_no_more(step.both)
                 self._answers.look()
-            await self._apply(step.back)
-            del self._steps[number]
+            await self._chosen.take_back(number)
         group = None
         if step.group and step.both is None:
             with contextlib.suppress(UsageError):
@@ -271,7 +250,7 @@ class Desk:
                 )
             )
             if draft.changed:
-                await self._apply(self._tray.leaving(draft.changed))
+                await self._chosen.apply(self._tray.leaving(draft.changed))
             self._plan = _Plan(secrets.token_hex(8), self._tray.number, draft)
         said = told.plan(self._plan.number, draft.plan, draft.changed, draft.unknown)
         return said | {"state": self.state()}
@@ -325,26 +304,10 @@ class Desk:
         else:
             self._receipt = told.receipt(done.receipt, plan=plan)
             self._remark(done.note)
-            await self._gone(done.gone)
+            self._remark(await self._chosen.settle(done.gone))
         finally:
             self._plan = self._acting = self._carried_out = None
             self._answers.look()
-
-    async def _gone(self, paths: Collection[bytes]) -> None:
-        """No choice is about these any more, and no step back is to bring one back."""
-        about = set(paths)
-        for number, step in list(self._steps.items()):
-            if not about.isdisjoint(step.paths):
-                if step.both is None:
-                    del self._steps[number]
-                else:  # that they are no duplicates can be taken back all the same
-                    self._steps[number] = replace(step, change=NO_CHANGE, back=NO_CHANGE)
-        change = self._tray.leaving(paths)
-        try:
-            await self._apply(change)
-        except Exception as error:  # what is written down is found to be gone by the next plan
-            self._tray.apply(change)
-            self._remark(str(error))
 
     def _remark(self, words: str) -> None:
         if words and harmless(words) not in self._remarks:
@@ -405,27 +368,8 @@ class Desk:
         if self._acting is not None:
             raise Refusal("files are being moved right now: wait until that is done")
 
-    async def _change(self, change: Change, group: str, both: int | None = None) -> int:
-        step = _Step(change, self._tray.back(change), group, both)
-        await self._apply(change)
-        number = next(self._numbers)
-        self._steps[number] = step
-        self._steps.pop(number - _STEPS, None)
-        return number
-
-    async def _apply(self, change: Change) -> None:
-        if change.gone or change.new:
-            await self._wishes.write(change)  # durable before it is told
-            self._tray.apply(change)
-
     async def _decided(self) -> NDArray[np.int64]:
-        """The photos of the tray. Another catalog may have other ids for them."""
-        if self._ids_of != self._answers.number:
-            self._ids, self._ids_of = {}, self._answers.number
-        if new := self._tray.choices.keys() - self._ids.keys():
-            there = await self._reader.photos_at(new)
-            self._ids.update((path, there[path].id if path in there else 0) for path in new)
-        return np.array([self._ids.get(path, 0) for path in self._tray.choices], dtype=np.int64)
+        return await self._chosen.ids(self._reader, self._answers.number)
 
     async def _kinds(self) -> dict[bytes, Kind]:
         """What each photo of the tray is to the one that is kept for it, where a group says so."""

@@ -260,7 +260,7 @@ def test_that_both_are_kept_can_be_taken_back_when_one_of_them_has_gone(
     sitting.do(sitting.desk.choose(ChoiceAsked.of(body)))
     told = sitting.do(sitting.desk.keep_both(BothAsked.of({**body, "photos": named})))
     names = ("3.jpg", "copies/3.jpg.jpg", "more/3.jpg")
-    sitting.do(sitting.desk._gone([filled.path(name) for name in names]))
+    sitting.do(sitting.desk._chosen.settle([filled.path(name) for name in names]))
     assert sitting.step_back(told["step"])["state"]["chosen"]["photos"] == 0
     assert all(each["undone"] for each in sitting.do(sitting.desk.history())["actions"])
 
