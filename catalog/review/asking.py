@@ -106,6 +106,13 @@ def number_in(body: Mapping[str, Any], name: str) -> int:
     return _whole(body.get(name), name)
 
 
+def texts_in(body: Mapping[str, Any]) -> Mapping[str, str]:
+    """What would else be a query string. Raises UsageError."""
+    if not all(isinstance(value, str) for value in body.values()):
+        raise UsageError("every filter is a text")
+    return body
+
+
 def flag_in(body: Mapping[str, Any], name: str) -> bool:
     """Whether a body says so; it need not say. Raises UsageError."""
     value = body.get(name, False)

@@ -33,6 +33,7 @@ from catalog.review.session import Presence
 from catalog.review.told import Object
 from catalog.review.tray import Clash, Tray
 
+MOST_CHOSEN: Final = 20_000  # photos that are chosen without a look at each
 _MOST_FOLDERS: Final = 1_000
 _REMARKS: Final = 20
 _PATIENCE: Final = 30.0  # seconds for the file at hand, at the end of the server
@@ -189,6 +190,52 @@ class Desk:
                 raise self._refusal(letter, group, str(clash)) from clash
             step = await self._chosen.make(change, asked.group)
         return {"group": self._told(letter, group, whole=True), "state": self.state(), "step": step}
+
+    async def choose_all(self, asked: PageAsked) -> Object:
+        """Put the copies of every group that is asked for and open into the tray, as suggested.
+
+        Only of identical photos: nobody looked at these. What is protected, another name of the
+        kept file, or another file by now is left out. At most MOST_CHOSEN photos at a time.
+        """
+        if asked.wanted.kinds != {Kind.IDENTICAL}:
+            raise UsageError("only copies of equal bytes are chosen without a look at each")
+        async with self._choosing:
+            self._check_idle()
+            shelf = self._answers.shelf(self._answers.letter)
+            if shelf is None:
+                raise Refusal("the groups are still being found")
+            decided = await self._decided()
+            page = await shelf.page(asked.wanted, 0, MOST_CHOSEN, decided, hiding=True)
+            new, more = await self._suggested(page.groups)
+            goes = [choice.goes.path for choice in new]
+            step = await self._chosen.make(self._tray.choosing(goes, new))
+        more += page.total > len(page.groups)
+        return {"photos": len(new), "more": bool(more), "state": self.state(), "step": step}
+
+    async def _suggested(self, groups: Sequence[Group]) -> tuple[list[Choice], int]:
+        """The copies of these groups that can go for the suggested one; how many are left over."""
+        new: list[Choice] = []
+        for number, group in enumerate(groups):
+            copies = [photo for photo in told.members(group)[1:] if self._may_go(photo, group.keep)]
+            if len(new) + len(copies) > MOST_CHOSEN:
+                return new, len(groups) - number
+            changed = await self._reader.changed_on_disk([group.keep, *copies])
+            if changed is None and not self._is_taken(group.keep, copies):
+                kept = seen_of(group.keep)
+                new += [Choice(goes=seen_of(photo), kept=kept) for photo in copies]
+        return new, 0
+
+    def _may_go(self, photo: Photo, keep: Photo) -> bool:
+        return photo.file != keep.file and not self._review.keep.protects(photo.path)
+
+    def _is_taken(self, keep: Photo, copies: Sequence[Photo]) -> bool:
+        """Whether a choice about a group that is none any more stands against it."""
+        try:
+            wish = [Choice(goes=seen_of(photo), kept=seen_of(keep)) for photo in copies]
+            self._tray.choosing([photo.path for photo in copies], wish)
+        except Clash:
+            return True
+        return False
 
     async def keep_both(self, asked: BothAsked) -> Object:
         """Remember that these photos are no duplicates of each other."""

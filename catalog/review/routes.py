@@ -28,6 +28,7 @@ from catalog.review.asking import (
     flag_in,
     number_in,
     plan_in,
+    texts_in,
 )
 from catalog.review.clerk import Ended
 from catalog.review.desk import Desk, Refusal
@@ -73,6 +74,7 @@ class Routes:
         }
         writing: dict[str, Callable[[Object], Awaitable[Response]]] = {
             "/api/choose": self._choose,
+            "/api/choose-all": self._choose_all,
             "/api/keep-both": self._keep_both,
             "/api/step-back": self._step_back,
             "/api/clear": self._clear,
@@ -170,6 +172,9 @@ class Routes:
 
     async def _choose(self, body: Object) -> Response:
         return Told(await self._desk.choose(ChoiceAsked.of(body)))
+
+    async def _choose_all(self, body: Object) -> Response:
+        return Told(await self._desk.choose_all(PageAsked.of(texts_in(body))))
 
     async def _keep_both(self, body: Object) -> Response:
         return Told(await self._desk.keep_both(BothAsked.of(body)))

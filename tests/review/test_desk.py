@@ -7,11 +7,14 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from catalog.errors import UsageError
 from catalog.keeping import parse
 from catalog.queries.criteria import LOOKS_ALIKE
+from catalog.review.asking import PageAsked
 from catalog.review.desk import Refusal
 from catalog.store.decisions import decisions_file
 from tests.matching.albums import Album, album, inline, next_shot, photo, saved
@@ -329,3 +332,66 @@ def test_the_server_is_not_idle_while_files_are_moved(sitting: Sitting) -> None:
     sitting.wait(lambda state: sitting.presence.busy or state["acting"] is None)
     sitting.wait(lambda state: state["acting"] is None)
     assert not sitting.presence.busy
+
+
+def choose_all(sitting: Sitting, **query: str) -> Any:
+    return sitting.do(sitting.desk.choose_all(PageAsked.of(query)))
+
+
+def test_all_identical_copies_are_chosen_at_once_and_taken_back_at_once(
+    filled: Album, sitting: Sitting
+) -> None:
+    before = tree(filled)
+    told = choose_all(sitting, grade="identical")
+    assert (told["photos"], told["more"]) == (1, False)
+    (choice,) = sitting.desk._tray.choices.values()
+    assert choice.goes.path == filled.path("copies/3.jpg.jpg")
+    assert tree(filled) == before
+    assert sitting.step_back(told["step"])["state"]["chosen"]["photos"] == 0
+
+
+@pytest.mark.parametrize("grade", ["both", "same", "similar"])
+def test_only_identical_ones_are_chosen_without_a_look(sitting: Sitting, grade: str) -> None:
+    with pytest.raises(UsageError, match="equal bytes"):
+        choose_all(sitting, grade=grade)
+
+
+def test_of_all_those_that_were_decided_stay_as_they_were(filled: Album, sitting: Sitting) -> None:
+    sitting.choose(sitting.group_with("3.jpg"), "3.jpg.jpg", "3.jpg")
+    assert choose_all(sitting, grade="identical")["photos"] == 0
+    assert list(sitting.desk._tray.choices) == [filled.path("3.jpg")]
+
+
+def test_of_all_what_is_protected_linked_or_changed_is_left_out(filled: Album) -> None:
+    os.link(filled.path("3.jpg"), filled.path("3-link.jpg"))
+    for number, name in ((50, "safe/50.jpg"), (51, "51-copy.jpg"), (52, "52-copy.jpg")):
+        filled.put(f"{number}.jpg", saved(photo(number), quality=90))
+        filled.put(name, saved(photo(number), quality=90))
+    filled.index()
+    filled.put("51-copy.jpg", saved(photo(99), quality=90))
+    with Sitting(filled, keep=parse("folder:" + os.fsdecode(filled.path("copies")))) as first:
+        choose_all(first, grade="identical")
+        goes = set(first.desk._tray.choices)
+    assert goes == {filled.path(name) for name in ("3.jpg", "3-link.jpg", "safe/50.jpg")} | {
+        filled.path("52-copy.jpg")
+    }
+    rules = parse("folder:" + os.fsdecode(filled.path("copies")), [filled.path("safe")])
+    with Sitting(filled, keep=rules) as second:
+        second.do(second.desk.clear())
+        choose_all(second, grade="identical")
+        assert filled.path("safe/50.jpg") not in second.desk._tray.choices
+
+
+def test_of_all_no_more_are_chosen_than_fit_at_once(
+    filled: Album, sitting: Sitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (50, 51):
+        filled.put(f"{number}.jpg", saved(photo(number), quality=90))
+        filled.put(f"{number}-copy.jpg", saved(photo(number), quality=90))
+    filled.index()
+    sitting.wait(lambda state: state["found"]["groups"] == 5)
+    monkeypatch.setattr("catalog.review.desk.MOST_CHOSEN", 2)
+    first = choose_all(sitting, grade="identical")
+    assert (first["photos"], first["more"]) == (2, True)
+    second = choose_all(sitting, grade="identical")
+    assert (second["photos"], second["more"]) == (1, False)

@@ -21,7 +21,7 @@ from PIL import Image
 from tests.review.served import PATIENCE, Answer, Served
 
 HOSTILE = [b"<script>alert(1)<!--.jpg", b"\"quotes' & <b>.jpg", b"\xff\xfe.jpg", b"\n\x1b[31m.jpg"]
-WRITING = ["choose", "keep-both", "step-back", "clear", "plan", "apply", "undo"]
+WRITING = ["choose", "choose-all", "keep-both", "step-back", "clear", "plan", "apply", "undo"]
 
 
 def jpeg(seed: int, *, exif: bool = True) -> bytes:
@@ -158,6 +158,7 @@ def body_of(what: str, group: dict[str, Any]) -> dict[str, Any]:
         "choose": {"group": group["group"], "keep": seen(keep), "drop": [seen(goes)]},
         "keep-both": {"group": group["group"], "photos": [seen(keep), seen(goes)]},
         "step-back": {"step": 1},
+        "choose-all": {"grade": "identical"},
         "clear": {},
         "plan": {},
         "apply": {"plan": "0" * 16},
@@ -292,6 +293,9 @@ NONSENSE: list[tuple[str, Any]] = [
     ("apply", {"plan": None}),
     ("undo", {"action": -1}),
     ("undo", {"action": 1.5}),
+    ("choose-all", {}),
+    ("choose-all", {"grade": 1}),
+    ("choose-all", {"grade": "same"}),
 ]
 
 

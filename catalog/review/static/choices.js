@@ -4,7 +4,7 @@
  */
 
 import { get, post, Refused } from "./api.js";
-import { allDropped, isWhole, kept, loose, othersOf, seen, stuck } from "./records.js";
+import { allDropped, counted, isWhole, kept, loose, othersOf, seen, stuck } from "./records.js";
 
 /**
  * @typedef {import("./records.js").Group} Group
@@ -175,6 +175,19 @@ export class Choices extends EventTarget {
       this.#refuse(last.group, error);
       return null;
     }
+  }
+
+  /**
+   * The copies of all groups that are listed and open, into the tray: of identical photos only.
+   * @param {Record<string, string>} query
+   * @returns {Promise<string>} what came of it, in words
+   */
+  async chooseAll(query) {
+    await this.#queue;
+    const { photos, more, step } = await this.#standing.ours(() => post("/api/choose-all", query));
+    const words = `Chosen for the trash: ${counted(photos, "identical copy", "identical copies")}`;
+    this.#steps.push({ step, group: null, words });
+    return more ? `${words}. There are more: choose again after these.` : words;
   }
 
   /** Empties the tray. */

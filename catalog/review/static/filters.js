@@ -22,7 +22,7 @@ const SORTS = {
   folder: "Folder",
 };
 
-/** Tells "change" with another question. */
+/** Tells "change" with another question, and "all" where every group listed is to be chosen. */
 export class Filters extends EventTarget {
   /** @type {Record<string, string>} */
   #values = { ...NONE, ...JSON.parse(sessionStorage.getItem(NAME) ?? "{}") };
@@ -32,6 +32,11 @@ export class Filters extends EventTarget {
   constructor() {
     super();
     this.count = el("p.count", { role: "status", "data-testid": "count" });
+    this.all = el(
+      "button.all",
+      { hidden: true, click: () => this.dispatchEvent(new Event("all")) },
+      "Trash the copies of all of these",
+    );
     this.reset = el("button.plain", { click: () => this.#set(NONE) }, "Clear filters");
     const seldom = el(
       "div.seldom",
@@ -55,6 +60,7 @@ export class Filters extends EventTarget {
       this.#choice("state", "State", STATES),
       this.#choice("sort", "Sort", SORTS),
       this.details,
+      this.all,
       this.count,
     );
     this.#fill();
@@ -69,6 +75,8 @@ export class Filters extends EventTarget {
 
   /** @param {{total: number, bytes: number, ready: boolean}} listing */
   tell({ total, bytes, ready }) {
+    // Nobody has to look at copies of equal bytes one by one.
+    this.all.hidden = !(ready && total && this.#values.grade === "identical");
     say(this.count, ready ? `${counted(total, "group")}, ${size(bytes)} to gain` : "");
   }
 

@@ -69,8 +69,9 @@ export function size(bytes) {
 /** @param {number} number */
 export const grouped = (number) => number.toLocaleString("en");
 
-/** @param {number} number @param {string} what */
-export const counted = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
+/** @param {number} number @param {string} one @param {string} many */
+export const counted = (number, one, many = `${one}s`) =>
+  `${grouped(number)} ${number === 1 ? one : many}`;
 
 /** @param {Photo} photo */
 export const pixels = ({ width, height }) => `${width} × ${height}`;

@@ -255,6 +255,7 @@ class Page {
       this.#elsewhere(/** @type {CustomEvent} */ (event).detail),
     );
     this.filters.addEventListener("change", () => this.listing.ask(this.filters.query));
+    this.filters.addEventListener("all", () => this.#chooseAll());
     for (const what of ["renewed", "loaded"])
       this.listing.addEventListener(what, () => this.filters.tell(this.listing));
     this.listing.addEventListener("renewed", () => {
@@ -310,6 +311,16 @@ class Page {
       this.listing.ask(this.filters.query);
       this.filters.loadFolders().catch(() => {});
     }
+  }
+
+  async #chooseAll() {
+    try {
+      const words = await this.choices.chooseAll(this.filters.query);
+      this.notices.note(words, { words: "Undo", run: () => this.undo() });
+    } catch (error) {
+      this.notices.note(error instanceof Error ? error.message : String(error));
+    }
+    this.#renewSoon();
   }
 
   /** @param {{answer: boolean}} changed */
