@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
 import signal
+import socket
 import stat
 import sys
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from catalog.review.opening import Opening
+from catalog.review.serving import _listening
 from catalog.review.session import Presence
 from tests.review.served import PATIENCE, Served, answer_of, serving, there
 
@@ -44,6 +47,28 @@ def listening(pid: int) -> set[tuple[str, int]]:
                 address, _, port = words[1].partition(":")
                 found.add((address, int(port, 16)))
     return found
+
+
+def test_no_answer_waits_for_the_browser_to_confirm_the_head_of_it() -> None:
+    """Else each takes 40 ms: its head and its body are sent one after the other."""
+
+    async def at_once() -> bool:
+        accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def come(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            accepted.set_result(bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        async with await asyncio.start_server(come, sock=_listening(None)) as server:
+            host, port = server.sockets[0].getsockname()
+            _, writer = await asyncio.open_connection(host, port)
+            found = await accepted
+            writer.close()
+            await writer.wait_closed()
+        return found
+
+    assert asyncio.run(at_once())
 
 
 def test_the_address_is_told_once_it_answers() -> None:
