@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
-from scipy.fft import dctn
 
 from catalog.imaging.source import Source
 
@@ -116,6 +115,8 @@ def _coefficients(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     chosen = np.arange(0, rows * columns, max(1, rows * columns // _BLOCKS))
     some = whole.swapaxes(1, 2)[chosen // max(1, columns), chosen % max(1, columns)]
     luma = some[~_is_cut_off(some)][..., 0].astype(np.float32)
+    from scipy.fft import dctn  # much, for who wants pictures only
+
     return np.asarray(dctn(luma - 128, axes=(1, 2), norm="ortho"))
 
 

@@ -18,10 +18,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from catalog import dihedral
-from catalog.imaging import comparing, formats, limits
+from catalog.imaging import formats, limits
 from catalog.imaging.decode import look
 from catalog.imaging.failing import explain, one_line
-from catalog.imaging.overlay import SIDE
 from catalog.imaging.reading import OPEN_FLAGS, digest_of
 from catalog.imaging.source import Source, open_source
 from catalog.model import Comparison, Failure, Reason, Stamp
@@ -43,6 +42,8 @@ def compare(
     ``turn`` (see ``dihedral``) brings the second to lie as the first does. A file that is
     not there, or not the same any more, or cannot be decoded, gives a Failure.
     """
+    from catalog.imaging import comparing  # and scipy, which nothing else here needs
+
     one, other = seen(*first), seen(*second)
     if isinstance(one, Failure):
         return one
@@ -63,6 +64,8 @@ def draw(
     ``size`` is the width and height of the first in pixels; the drawing has its proportions. The
     window is framed in red, and differences are drawn in black on white, four times enhanced.
     """
+    from catalog.imaging import comparing  # and scipy, which nothing else here needs
+
     one, other = seen(*first), seen(*second)
     if isinstance(one, Failure):
         return one
@@ -124,6 +127,8 @@ def _looked_at(path: bytes, digest: bytes) -> Pixels | Failure:
     if isinstance(found, Failure):
         return found
     picture, _ = found
+    from catalog.imaging.overlay import SIDE
+
     small = picture.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=picture.extent)
     return np.asarray(small)
 

@@ -114,7 +114,7 @@ def _cost(claim: Claim) -> int:
 
 def warm_up() -> None:
     """Import all that this needs, once, so that no pair pays for it."""
-    from catalog.imaging import lacking, whole  # noqa: F401
+    from catalog.imaging import comparing, lacking, whole  # noqa: F401
 
     settle.warm_up()
 

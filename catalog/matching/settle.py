@@ -188,7 +188,7 @@ def _alone(function: Callable[[Item], Result | Failure], item: Item) -> Result |
 
 def warm_up() -> None:
     """Import all that comparing needs, once, so that no pair pays for it."""
-    from catalog.imaging import looking, reading  # noqa: F401
+    from catalog.imaging import comparing, looking, reading  # noqa: F401
 
     reading.warm_up()
 

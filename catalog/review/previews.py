@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from catalog.imaging import judging, previews
-from catalog.imaging.judging import Facts
-from catalog.imaging.reading import warm_up
 from catalog.model import Failure, Reason
 from catalog.review.drawer import LIMIT, Drawer, cache_folder
 from catalog.workers.cores import cores
 from catalog.workers.pool import Pool, lost, run_batch
+
+if TYPE_CHECKING:
+    from catalog.imaging.judging import Facts
 
 RECIPE: Final = 1  # rises whenever the same file gives other small pictures
 _TIME_LIMIT: Final = 60.0  # seconds a file may take; nobody looks at a grey box for longer
@@ -280,9 +280,20 @@ def _is_cancelled() -> bool:
 
 def draw(item: tuple[bytes, bytes, int | None, int]) -> bytes | Failure:
     """What a process does for a picture."""
+    from catalog.imaging import previews
+
     return previews.preview(*item)
 
 
 def judge(item: tuple[bytes, bytes]) -> Facts | Failure:
     """What a process does for facts."""
+    from catalog.imaging import judging
+
     return judging.facts(*item)
+
+
+def warm_up() -> None:
+    """Import what a process needs, once: Pillow and scipy, which the server does without."""
+    from catalog.imaging import judging, jxl, previews  # noqa: F401
+
+    jxl.available()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,7 +18,6 @@ from starlette.routing import Route
 
 from catalog.errors import CatalogError, UsageError
 from catalog.escaping import harmless
-from catalog.imaging.judging import Facts, compared
 from catalog.model import Failure, Photo
 from catalog.review import told
 from catalog.review.asking import (
@@ -36,9 +35,12 @@ from catalog.review.pages import Pages
 from catalog.review.previews import Level, Previews
 from catalog.review.told import Object
 
+if TYPE_CHECKING:
+    from catalog.imaging.judging import Facts
+
 _MOST_GROUP_NAME: Final = 20
 
-Made = TypeVar("Made", bytes, Facts)
+Made = TypeVar("Made", bytes, "Facts")
 Result = TypeVar("Result")
 
 
@@ -152,6 +154,8 @@ class Routes:
         return Told(told.facts(await self._facts_of(photo)))
 
     async def _compare(self, request: Request) -> Response:
+        from catalog.imaging.judging import compared  # with Pillow, which the list does without
+
         named = (request.query_params.get(name) for name in ("first", "second"))
         first, second = [await self._photo(_id(text), None) for text in named]
         found = compared(await self._facts_of(first), await self._facts_of(second))

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from catalog.escaping import harmless, printable
-from catalog.imaging.judging import Compared, Facts
 from catalog.keeping import KeepRules, from_home
 from catalog.model import (
     Action,
@@ -30,6 +29,9 @@ from catalog.model import (
 from catalog.rendering import doing, human
 from catalog.rendering.text import own_remarks, remarks_on
 from catalog.review.tray import Tray
+
+if TYPE_CHECKING:
+    from catalog.imaging.judging import Compared, Facts
 
 Object = dict[str, Any]
 
