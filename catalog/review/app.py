@@ -24,6 +24,7 @@ def application(review: Review, session: Session) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await desk.open()
+        previews.start()
         try:
             yield
         finally:

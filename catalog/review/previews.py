@@ -87,7 +87,8 @@ class Previews:
     """Small pictures of files, and facts about them. To be used from one event loop only.
 
     ``folder`` is where pictures are kept, in the user's cache folder where not given, at
-    most ``limit`` bytes; ``jobs`` processes draw them, which are started when first needed.
+    most ``limit`` bytes; ``jobs`` processes draw them, which are started when first needed,
+    or by ``start``.
     """
 
     def __init__(
@@ -113,6 +114,10 @@ class Previews:
         self._failures = _Remembered(_REMEMBERED)
         self._facts = _Remembered(float("inf"))
         self._closed = False
+
+    def start(self) -> None:
+        """Have the processes started: that takes longer than to draw the first pictures."""
+        self._hand.submit(self._pool.start)  # where it fails, the first picture tries again
 
     async def get(self, path: bytes, digest: bytes, level: str) -> bytes | Failure:
         """The picture at ``path`` as a JPEG, if its bytes are those of ``digest``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import multiprocessing
 import os
 import signal
 import time
@@ -341,7 +342,38 @@ def test_a_process_that_somebody_kills_is_replaced(folder, stand_in):
     run(test)
 
 
-# --- the end ---
+# --- the beginning and the end ---
+
+
+def test_the_processes_are_there_before_the_first_picture(folder, stand_in):
+    async def test() -> None:
+        async with opened(folder) as small:
+            small.start()
+            early = await asyncio.to_thread(workers)
+            assert process(await ask(small, "a")) in early
+
+    run(test)
+
+
+def workers(patience: float = 10.0) -> list[int]:
+    """Processes that this one started to do its work, once there are some."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        found = [each.pid for each in multiprocessing.active_children() if each.pid]
+        if found:
+            return found
+        time.sleep(0.02)
+    return []
+
+
+def test_who_leaves_at_once_leaves_no_process(folder, stand_in):
+    async def test() -> None:
+        async with opened(folder) as small:
+            small.start()
+
+    before = workers(0)
+    run(test)
+    assert workers(0) == before
 
 
 def test_the_processes_end_and_nobody_waits_for_ever(folder, stand_in):
