@@ -2,141 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import os
-import random
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.review.served import PATIENCE, Answer, Served
+from tests.review.worlds import Page, World, jpeg
 
 HOSTILE = [b"<script>alert(1)<!--.jpg", b"\"quotes' & <b>.jpg", b"\xff\xfe.jpg", b"\n\x1b[31m.jpg"]
 WRITING = ["choose", "choose-all", "keep-both", "step-back", "clear", "plan", "apply", "undo"]
 
 
-def jpeg(seed: int, *, exif: bool = True) -> bytes:
-    chance = random.Random(seed)
-    small = Image.frombytes("RGB", (24, 16), chance.randbytes(24 * 16 * 3))
-    image = small.resize((480, 320), Image.Resampling.BICUBIC)
-    data = io.BytesIO()
-    facts = Image.Exif()
-    facts[0x0110] = "SECRET CAMERA"
-    image.save(data, "JPEG", quality=92, **({"exif": facts} if exif else {}))
-    return data.getvalue()
-
-
-class Page(Served):
-    """The real thing, as the page would ask it."""
-
-    def enter(self) -> Answer:
-        headers = self.posting(x_imgcat=None, cookie=None)
-        answer = self.ask("POST", "/enter", headers, self.key)
-        self.cookie = answer.headers["set-cookie"].partition(";")[0]
-        page = self.get("/").body.decode()
-        found = re.search(r'name="imgcat-csrf" content="([^"]+)"', page)
-        assert found, page
-        self.csrf = found[1]
-        return answer
-
-    def get(self, path: str) -> Answer:
-        return self.ask("GET", path, self.reading())
-
-    def post(self, what: str, body: Any, **instead: str | None) -> Answer:
-        return self.ask("POST", f"/api/{what}", self.posting(**instead), json.dumps(body).encode())
-
-    def groups(self) -> list[dict[str, Any]]:
-        return self.get("/api/groups?count=200").json["groups"]
-
-    def until_found(self, groups: int) -> None:
-        end = time.monotonic() + PATIENCE
-        while self.get("/api/state").json["found"]["groups"] != groups:
-            assert time.monotonic() < end
-            time.sleep(0.05)
-
-    def until(self, key: str, value: object) -> dict[str, Any]:
-        end = time.monotonic() + PATIENCE
-        while (state := self.get("/api/state").json)[key] != value:
-            assert time.monotonic() < end, state
-            time.sleep(0.05)
-        return dict(state)
-
-
-class World:
-    """Folders of photos with copies, a catalog, and the page."""
-
-    def __init__(self, place: Path) -> None:
-        self.photos = place / "photos"
-        self.trash = place / "data"
-        self.catalog = place / "catalog.db"
-        self.environment = {
-            **os.environ,
-            "XDG_DATA_HOME": str(self.trash),
-            "XDG_STATE_HOME": str(place / "state"),
-            "XDG_CACHE_HOME": str(place / "cache"),
-            "IMGCAT_CATALOG": str(self.catalog),
-        }
-        for number, name in enumerate([b"1.jpg", b"2.jpg", b"3.jpg", *HOSTILE]):
-            for folder in (b"a", b"b"):
-                path = os.path.join(os.fsencode(self.photos), folder, name)
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with open(path, "wb") as file:
-                    file.write(jpeg(number))
-                os.utime(path, (1_600_000_000, 1_600_000_000))
-        self.imgcat("index", str(self.photos))
-        self.page = self.review()
-
-    def imgcat(self, *arguments: str) -> bytes:
-        command = [sys.executable, "-m", "catalog", *arguments]
-        return subprocess.run(
-            command, env=self.environment, check=True, capture_output=True, timeout=120
-        ).stdout
-
-    def review(self) -> Page:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "catalog", "review", "--no-browser"],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        page = Page(process, process.stdout.readline().decode().strip())
-        page.enter()
-        page.until("ready", True)
-        page.until("finding", None)
-        return page
-
-    def tree(self) -> str:
-        """A hash of all names, bytes, times and modes."""
-        digest = hashlib.sha256()
-        for place, folders, names in sorted(os.walk(os.fsencode(self.photos))):
-            folders.sort()
-            for name in sorted(names):
-                path = os.path.join(place, name)
-                status = os.lstat(path)
-                with open(path, "rb") as file:
-                    digest.update(repr((path, status.st_mtime_ns, status.st_mode)).encode())
-                    digest.update(file.read())
-        return digest.hexdigest()
+def fill(world: World) -> None:
+    for number, name in enumerate([b"1.jpg", b"2.jpg", b"3.jpg", *HOSTILE]):
+        for folder in (b"a", b"b"):
+            world.put(os.path.join(folder, name), jpeg(number))
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    found = World(tmp_path_factory.mktemp("web"))
+    found = World(tmp_path_factory.mktemp("web"), fill)
     yield found
-    code = found.page.end()
-    assert (code, "Traceback" in found.page.errors) == (0, False), found.page.errors
-    for secret in found.page.secrets:
-        assert secret not in found.page.errors
+    found.end()
 
 
 @pytest.fixture
