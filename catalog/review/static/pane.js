@@ -8,6 +8,7 @@ import { made, why } from "./pictures.js";
 
 const VIEW = 1600; // longest side of a view, in pixels
 const WORTH = 1.15; // so much more than a view has must be asked for, before all pixels are loaded
+const ACTUAL = 0.99; // from about one screen pixel per pixel, pixels are wanted as they are
 const COARSE = 2.5; // screen pixels per pixel, from which pixels are shown as squares
 const REST = 180; // milliseconds
 
@@ -60,7 +61,8 @@ export class Pane {
     this.sheet.classList.toggle("coarse", scale > COARSE);
     const longest = Math.max(this.photo.width, this.photo.height);
     clearTimeout(this.#later);
-    if (longest > VIEW && scale * longest > VIEW * WORTH && !this.#layers.has("full")) {
+    const wanted = Math.min(VIEW * WORTH, longest * ACTUAL);
+    if (longest > VIEW && scale * longest > wanted && !this.#layers.has("full")) {
       this.#later = setTimeout(() => this.#add("full"), REST);
     }
   }
