@@ -1,4 +1,4 @@
-/** Which view the address names: `#/`, `#/group/s123`, `#/plan`, `#/history`. */
+/** Which view the address names: `#/`, `#/group/s123` (`l123` of what looks alike), `#/plan`, `#/history`. */
 
 /**
  * @typedef {{view: import("./keys.js").View, group: string | null, photo: number | null}} Route
@@ -8,7 +8,7 @@
 export function route() {
   const [, view, first, second] = location.hash.split("/");
   const none = { group: null, photo: null };
-  if (view === "group" && /^s\d+$/.test(first ?? "")) {
+  if (view === "group" && /^[sl]\d+$/.test(first ?? "")) {
     return {
       ...none,
       view: "closer",
