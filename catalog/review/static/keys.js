@@ -92,7 +92,9 @@ export function help(bindings) {
     if (event.target === dialog) dialog.close();
   });
   dialog.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "?") dialog.close();
+    if (event.key !== "?") return;
+    event.preventDefault(); // else the page opens it again
+    dialog.close();
   });
   document.body.append(dialog);
   return dialog;
