@@ -88,6 +88,7 @@ export class Strip {
     const state =
       place === 0 ? "Keep" : photo.dropped ? "Trash" : stuck(photo, this.#photos[0]);
     button.setAttribute("aria-label", [photo.name, state].filter(Boolean).join(", "));
+    button.tabIndex = place === this.#at ? 0 : -1; // the arrows go to the others
     if (place === this.#at) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
     button.classList.toggle("dropped", photo.dropped);
