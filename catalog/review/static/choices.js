@@ -155,6 +155,11 @@ export class Choices extends EventTarget {
     await this.#post(id, "/api/keep-both", body, { words, gone, keep: this.#keepers.get(id) });
   }
 
+  /** Once the server has answered to all that was chosen so far. */
+  get settled() {
+    return this.#queue;
+  }
+
   /** Takes back the last step of this tab. */
   async stepBack() {
     await this.#queue;

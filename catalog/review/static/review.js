@@ -185,6 +185,7 @@ class Page {
 
   /** Takes back the last step of this tab, and shows what it was about. */
   async undo() {
+    await this.choices.settled; // what was just chosen is a step once the server has it
     if (!this.steps.last) return this.notices.note("There is nothing to undo.");
     const last = await this.choices.stepBack();
     if (!last) return;
