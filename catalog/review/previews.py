@@ -298,7 +298,7 @@ def judge(item: tuple[bytes, bytes]) -> Facts | Failure:
 
 
 def warm_up() -> None:
-    """Import what a process needs, once: Pillow and scipy, which the server does without."""
+    """Import what a process needs, once; scipy comes with the first facts."""
     from catalog.imaging import judging, jxl, previews  # noqa: F401
 
     jxl.available()

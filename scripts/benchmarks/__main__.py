@@ -20,6 +20,7 @@ from benchmarks import (
     quality,
     removal,
     rescan,
+    review,
     similar,
     values,
     watch,
@@ -56,6 +57,8 @@ def _measure(given: argparse.Namespace, work: str) -> Report:
         removals = given.removals or (200 if given.small else removal.REMOVALS)
         rounds = given.rounds or (1 if given.small else 3)
         return removal.bench(removal.Inputs(removals, rounds, work))
+    if given.benchmark == "review":
+        return review.bench(_review(given, work))
     if given.benchmark == "join":
         return join.bench(_join(given, work))
     if given.benchmark == "quality":
@@ -111,6 +114,23 @@ def _quality(given: argparse.Namespace, work: str) -> quality.Inputs:
         jobs=given.jobs,
         work=work,
         with_peers=given.peers,
+    )
+
+
+def _review(given: argparse.Namespace, work: str) -> review.Inputs:
+    small = given.small
+    groups = given.groups or (12 if small else 1000)
+    return review.Inputs(
+        photos=given.photos,
+        contents=given.contents or (500 if small else 100_000),
+        groups=groups,
+        side=120 if small else 1000,
+        keys=min(groups, 5 if small else 200),
+        screens=2 if small else 50,
+        rounds=given.rounds or (1 if small else 3),
+        jobs=given.jobs,
+        work=work,
+        parts=tuple(given.parts),
     )
 
 
@@ -199,6 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     _contents_option(command)
 
     _add_quality(commands, common)
+    _add_review(commands, common)
     _add_watch(commands, common)
     _add_commands_on_made_up_hashes(commands, common)
     return parser
@@ -229,6 +250,23 @@ def _add_quality(
     command.add_argument(
         "--no-peers", dest="peers", action="store_false", help="install and measure no peer"
     )
+
+
+def _add_review(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    command = commands.add_parser(
+        "review", parents=[common], help="the page in a Chromium: opening, pictures, decisions"
+    )
+    command.add_argument("--parts", choices=review.PARTS, nargs="+", default=review.PARTS)
+    _photos_option(command, "real pictures, to make others of")
+    command.add_argument(
+        "--contents", type=_positive, metavar="N", help="that are opened: 100,000; small: 500"
+    )
+    command.add_argument(
+        "--groups", type=_positive, metavar="N", help="of real JPEGs: 1,000; small: 12"
+    )
+    command.add_argument("--rounds", type=_positive, metavar="N", help="3; small: 1")
 
 
 def _add_watch(

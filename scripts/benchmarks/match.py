@@ -56,7 +56,7 @@ def bench(inputs: Inputs) -> Report:
     report.figures += _speeds(inputs.photos)
     for count in inputs.contents:
         made = catalogs.made_of_pictures(inputs.work, count, inputs.photos)
-        _forget_matches(made.path)
+        forget_matches(made.path)
         with (
             tempfile.TemporaryDirectory(prefix="match-", dir=inputs.work) as folder,
             product.fresh_home(folder) as environment,
@@ -96,12 +96,21 @@ def _speeds(photos: str) -> Iterator[Figure]:
         yield Figure(f"{name}: pairs a second", pairs / seconds, "", at_least=least)
 
 
-def _forget_matches(catalog: str) -> None:
+def forget_matches(catalog: str) -> None:
     """Make the catalog what it is when nobody has asked it yet."""
     with open_for_writing(os.fsencode(catalog)) as database, database.writing() as writer:
         for table in ("match", "searched"):
             writer.run(f"DELETE FROM {table}")
         writer.run("UPDATE content SET shown = 1")
+
+
+def take_for_told(catalog: str) -> None:
+    """What only files could tell, and there are none, is not tried again at every question."""
+    with open_for_writing(os.fsencode(catalog)) as database, database.writing() as writer:
+        writer.run(
+            "UPDATE match SET rule = ? WHERE rule IN (?, ?)",
+            (Rule.PIXELS_AGREE, Rule.UNDECIDED, Rule.NOT_COMPARED),
+        )
 
 
 def _picture(folder: str) -> str:
@@ -120,11 +129,7 @@ def _questions(
     say(f"imgcat dupes of {name} pictures, for the first time")
     first, found = _dupes(catalog, environment)
     say(f"imgcat dupes of {name} pictures, again")
-    with open_for_writing(os.fsencode(catalog)) as database, database.writing() as writer:
-        writer.run(
-            "UPDATE match SET rule = ? WHERE rule IN (?, ?)",
-            (Rule.PIXELS_AGREE, Rule.UNDECIDED, Rule.NOT_COMPARED),
-        )
+    take_for_told(catalog)
     again, known = _dupes(catalog, environment)
     report.rounds[name] = {"first": found, "again": known}
     yield Figure(

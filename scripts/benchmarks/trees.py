@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import multiprocessing
 import os
 import random
@@ -73,9 +74,14 @@ def some_of(tree: str, count: int, into: str) -> str:
 
 def a_camera_photo(photos: str) -> str | None:
     """One of the camera JPEGs below ``photos``; None where there is none."""
+    return next(iter(camera_photos(photos, 1)), None)
+
+
+def camera_photos(photos: str, most: int) -> list[str]:
+    """The first so many of the camera JPEGs below ``photos``."""
     every = sorted(files_below(photos))
     names = (path for path in every if path.lower().endswith((".jpg", ".jpeg")))
-    return next(filter(_is_camera_photo, names), None)
+    return list(itertools.islice(filter(_is_camera_photo, names), most))
 
 
 def files_below(tree: str) -> Iterator[str]:
