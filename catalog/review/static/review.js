@@ -136,8 +136,10 @@ class Page {
   }
 
   back() {
-    if (this.view === "closer" && this.#fromList) history.back();
-    else if (this.view !== "groups") location.hash = "#/";
+    if (this.view === "closer" && this.#fromList) {
+      this.#fromList = false; // a second Esc before it is there would leave the page
+      history.back();
+    } else if (this.view !== "groups") location.hash = "#/";
   }
 
   /** @param {import("./row.js").Deed} deed @param {string} id @param {number} [photo] */
