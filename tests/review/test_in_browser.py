@@ -161,18 +161,18 @@ def decide_in_closer_look(visitor: Visitor, world: World) -> set[bytes]:
     visitor.look_closer(large)
     visitor.press("n")
     visitor.page.wait_for_url(lambda url: large not in url)
-    visitor.press("Escape")
+    visitor.back_to_list()
     visitor.look_closer(cut)
     visitor.press("s")
     expect(visitor.stage.locator("xpath=..")).to_contain_text("Keep: cut.jpg")
     visitor.press("x")
     visitor.page.wait_for_url(lambda url: cut not in url)  # the next one comes by itself
     for group, key in ((turned, "a"), (phone, "x"), (grey, "b")):
-        visitor.press("Escape")
+        visitor.back_to_list()
         visitor.look_closer(group)
         visitor.press(key)
         visitor.page.wait_for_url(lambda url, group=group: group not in url)
-    visitor.press("Escape")
+    visitor.back_to_list()
     return {kept_of(world, "cut.jpg"), goes_of(world, turned), goes_of(world, phone)}
 
 
@@ -190,8 +190,8 @@ def goes_of(world: World, group: str) -> bytes:
 def going(visitor: Visitor) -> set[str]:
     """What the plan says that goes, as it is shown."""
     fates = visitor.text("plan").locator(".goes")
-    names = fates.locator(".fate-name").all_inner_texts()
-    folders = fates.locator(".fate-folder").all_inner_texts()
+    names = fates.locator(".fate-name").all_text_contents()
+    folders = fates.locator(".fate-folder").all_text_contents()
     return {f"{folder}/{name}" for name, folder in zip(names, folders, strict=True)}
 
 

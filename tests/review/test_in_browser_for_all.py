@@ -106,6 +106,17 @@ def test_the_keys_are_listed_and_the_focus_comes_back(visit: Visits) -> None:
     assert visit.world.page.state()["chosen"]["photos"] == 0
 
 
+def test_escape_twice_leaves_the_closer_look_and_not_the_page(visit: Visits) -> None:
+    visitor = visit()
+    visitor.press("Home", "Enter")
+    visitor.see_photos()
+    twice = """() => ["Escape", "Escape"].forEach((key) =>
+        document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true})))"""
+    visitor.page.evaluate(twice)
+    visitor.see_list()
+    assert visitor.page.url == f"{visitor.home}#/"
+
+
 def test_every_button_of_the_list_and_of_the_closer_look_is_reached_by_tab(
     visit: Visits,
 ) -> None:
@@ -149,13 +160,14 @@ def test_fingers_decide_too(visit: Visits, world: World) -> None:
     visitor.page.wait_for_timeout(600)  # a second tap at once would be one of a double tap
     row.get_by_role("button", name="Take back").tap()
     world.page.until_chosen(0)
-    row.get_by_role("button", name="Look closer").tap()
+    row.get_by_role("button", name="Look closer", exact=True).tap()
     visitor.see_photos()
     closer = visitor.text("closer")
-    for name in ("Slider", "Difference", "Zoom in", "Fit"):
+    for name in ("Slider", "Difference", "Actual pixels", "Fit"):
         closer.get_by_role("button", name=name).tap()
     closer.get_by_role("button", name="Trash this one").tap()
     world.page.until_chosen(1)
+    visitor.page.get_by_role("link", name="Groups", exact=True).tap()
     visitor.page.get_by_role("link", name="Look at the plan").tap()
     expect(visitor.text("plan-words")).to_contain_text("Move 1 photo")
     assert world.tree() == before
