@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import product
 from benchmarks.measuring import BenchError, environment_with, run
 from benchmarks.processes import bytes_of
+
+if TYPE_CHECKING:  # other benchmarks do without
+    from playwright.sync_api import Browser, Page
 
 PATIENCE: Final = 1800.0  # seconds: a first search of very many photos
 _ENDS_WITHIN: Final = 30.0
@@ -90,6 +91,8 @@ def home(work: str) -> Iterator[dict[str, str]]:
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """A Chromium without a window, which ``scripts/browser`` finds or installs."""
+    from playwright.sync_api import Error, sync_playwright
+
     path = os.environ.get("IMGCAT_BROWSER") or run([str(_SCRIPTS / "browser")]).output.strip()
     # Its own sandbox refuses to run as root.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -14,16 +14,18 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from playwright.sync_api import Browser
 
 from benchmarks import catalogs, gallery, match, product, trees
 from benchmarks.browsing import PATIENCE, Visit, chromium, home, serving
 from benchmarks.measuring import BenchError, median, run, say
 from benchmarks.processes import Sampler
 from benchmarks.reporting import Figure, Report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PARTS: Final = ("opening", "deciding")
 AGAIN_SECONDS: Final = 1.0  # at most, until the groups are visible once more
