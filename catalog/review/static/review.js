@@ -307,8 +307,10 @@ class Page {
     bar.hidden = !doing;
     if (doing) progress(bar, doing);
     text("working-words", doing ? progressWords(doing) : "");
-    this.notices.remark([...offline, ...remarks]);
-    if (!state.ready) this.list.wait(finding ? progressWords(finding) : "Looking for copies …");
+    const trouble = state.trouble ? [state.trouble] : [];
+    this.notices.remark([...trouble, ...offline, ...remarks]);
+    if (!state.ready)
+      this.list.wait(state.trouble || (finding ? progressWords(finding) : "Looking for copies …"));
     if (state.ready && !this.#asked) {
       this.#asked = true;
       this.listing.ask(this.filters.query);

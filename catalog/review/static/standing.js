@@ -4,6 +4,7 @@ import { get } from "./api.js";
 
 const CALM = 2000; // milliseconds between two questions
 const BUSY = 300; // while something is being found or done
+const FIRST = 80; // while there is nothing to show yet
 
 /**
  * @typedef {{what: string, done: number, total: number | null}} Doing
@@ -13,7 +14,8 @@ const BUSY = 300; // while something is being found or done
  * @typedef {{answer: number, tray: number, finding: Doing | null, ready: boolean,
  *   found: {groups: number, photos: number, bytes: number},
  *   chosen: {groups: number, photos: number, bytes: number}, acting: Doing | null,
- *   receipt: Receipt | null, fresh: boolean, offline: string[], remarks: string[]}} State
+ *   receipt: Receipt | null, fresh: boolean, offline: string[], remarks: string[],
+ *   trouble: string}} State
  */
 
 /** Tells "state" after each answer, and "elsewhere" when groups or choices changed without us. */
@@ -65,9 +67,15 @@ export class Standing extends EventTarget {
     } catch {
       // the connection has told; it is tried again
     }
-    const busy = this.state?.finding || this.state?.acting;
     clearTimeout(this.#timer);
-    if (!document.hidden) this.#timer = setTimeout(() => this.#ask(), busy ? BUSY : CALM);
+    if (!document.hidden) this.#timer = setTimeout(() => this.#ask(), this.#pause);
+  }
+
+  get #pause() {
+    const { state } = this;
+    if (!state || state.trouble) return CALM;
+    if (!state.ready) return FIRST;
+    return state.finding || state.acting ? BUSY : CALM;
   }
 
   /** @param {State} state */
