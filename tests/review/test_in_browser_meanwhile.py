@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.review.albums import GROUPS, PROTECTED, SIDES, fill, saved
 from tests.review.visitors import Visitor, Visits, browser, changed, needs_browser, visit
@@ -152,18 +152,48 @@ def in_the_middle(visitor: Visitor) -> str:
     return str(visitor.at)
 
 
+# Frame by frame, how far a row was from where it was at first.
+_FOLLOW = """(group) => {
+    const top = () => document.querySelector(`.row[data-group="${group}"]`)
+        ?.getBoundingClientRect().top ?? Infinity;
+    const first = top();
+    window.moved = 0;
+    const look = () => {
+        window.moved = Math.max(window.moved, Math.abs(top() - first));
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+
 def test_a_copy_that_appears_is_listed_and_nothing_moves(visit: Visits, world: World) -> None:
     visitor = visit(height=600)
     group = in_the_middle(visitor)
-    place = place_of(visitor, group)
+    visitor.page.evaluate(_FOLLOW, group)
     with another(world, "new.png", 50):
         world.imgcat("index", "-q", str(world.photos))
         expect(visitor.text("totals")).to_contain_text(f"{GROUPS + 1} groups")
         expect(visitor.text("count")).to_contain_text(f"{GROUPS + 1} groups")
-        assert place_of(visitor, group) == pytest.approx(place, abs=1)
         assert visitor.at == group
     expect(visitor.text("count")).to_contain_text(f"{GROUPS} groups")
-    assert place_of(visitor, group) == pytest.approx(place, abs=1)
+    assert visitor.page.evaluate("window.moved") < 1
+
+
+def test_what_is_going_on_is_told_and_nothing_moves(visit: Visits) -> None:
+    visitor = visit()
+    group = in_the_middle(visitor)
+    place = place_of(visitor, group)
+
+    def searching(route: Route) -> None:
+        told = route.fetch().json()
+        route.fulfill(json=told | {"finding": {"what": "Searching", "done": 1, "total": 9}})
+
+    visitor.page.route("**/api/state", searching)
+    expect(visitor.page.get_by_text("Searching: 1 of 9")).to_be_visible()
+    assert place_of(visitor, group) == place
+    visitor.page.unroute("**/api/state")
+    expect(visitor.page.get_by_text("Searching")).to_be_hidden()
+    assert place_of(visitor, group) == place
 
 
 def test_with_watch_running_it_appears_by_itself(visit: Visits, world: World) -> None:
