@@ -237,10 +237,10 @@ def test_choices_survive_a_reload_and_another_server_and_an_end_is_told(
     expect(trouble).to_contain_text("imgcat review has ended. Start it again")
     world.page = world.review("--port", str(world.page.port))
     expect(trouble).to_contain_text("another one was started")
-    visitor.forgive("ERR_CONNECTION_REFUSED")
-    visitor.forgive("401 (Unauthorized)")
 
     visitor.enter(world.page)
+    visitor.forgive("ERR_CONNECTION_REFUSED")
+    visitor.forgive("401 (Unauthorized)")
     visitor.until(lambda: decided(visitor, group))
     expect(trouble).to_be_empty()
     visitor.press("p")
@@ -257,6 +257,7 @@ def test_a_killed_server_is_told_of_and_loses_no_choice(visit: Visits, world: Wo
     expect(visitor.text("trouble")).to_contain_text("Your choices are kept")
     visitor.press("j", "a")
     expect(visitor.row.get_by_role("alert")).to_contain_text("imgcat review has ended")
+    visitor.page.close()  # else it goes on asking
     visitor.forgive("ERR_CONNECTION_REFUSED")
     world.page = world.review()
     assert world.page.state()["chosen"]["photos"] == 1
