@@ -50,7 +50,6 @@ export class Filters extends EventTarget {
       }),
       this.#input("from", "Taken from", { type: "date" }),
       this.#input("to", "to", { type: "date" }),
-      this.reset,
     );
     this.details = el("details.further", {}, el("summary", {}, "More filters"), seldom);
     this.element = el(
@@ -60,6 +59,7 @@ export class Filters extends EventTarget {
       this.#choice("state", "State", STATES),
       this.#choice("sort", "Sort", SORTS),
       this.details,
+      this.reset,
       this.all,
       this.count,
     );
