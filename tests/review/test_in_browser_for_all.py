@@ -13,7 +13,7 @@ from tests.review.worlds import World, group_of
 
 __all__ = ["browser", "visit"]
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.soak]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.review.worlds import World, group_of, of_dupes
 
 __all__ = ["browser", "visit"]
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.soak]
 Told = dict[str, Any]
 
 

@@ -14,7 +14,7 @@ from tests.support import picture
 
 __all__ = ["browser", "visit"]
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.soak]
 MANY = 1_000
 
 # By as much as a frame of a quick wheel moves; how many elements there were at most, and which

@@ -16,7 +16,7 @@ from tests.review.worlds import World, group_of, picture
 
 __all__ = ["browser", "visit"]
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.soak]
 
 
 @pytest.fixture(scope="module")

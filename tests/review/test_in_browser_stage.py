@@ -17,7 +17,7 @@ from tests.review.worlds import World, group_of
 
 __all__ = ["browser", "visit"]
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.soak]
 Pixels = NDArray[np.float64]
 
 

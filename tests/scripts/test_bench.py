@@ -326,6 +326,7 @@ def test_quality_edits_pictures_and_counts_what_is_found(tmp_path: Path) -> None
     assert len(os.listdir(tmp_path / "work")) == 1, "only the tree stays"
 
 
+@pytest.mark.soak
 def test_quality_takes_other_pictures_and_does_without_labels(tmp_path: Path) -> None:
     save_a_picture(tmp_path / "mine" / "1.png", 1)
     where = ("--pictures", tmp_path / "mine", "--photos", tmp_path / "none", "--half", "both")

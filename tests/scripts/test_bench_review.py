@@ -15,6 +15,8 @@ from PIL import Image
 from tests.review.browsers import chromium, needs_browser
 from tests.scripts.test_bench import bench, figures, run
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(autouse=True)
 def browser_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
