@@ -16,6 +16,7 @@ _GRADES: Final[Mapping[str, frozenset[Kind]]] = {
     "identical": frozenset({Kind.IDENTICAL}),
     "same": frozenset({Kind.SAME}),
     "similar": frozenset({Kind.SIMILAR}),
+    "all": frozenset({Kind.IDENTICAL, Kind.SAME, Kind.SIMILAR}),
 }
 _STATES: Final = ("all", "open", "decided")
 _MOST_AT_ONCE: Final = 200  # groups

@@ -122,6 +122,7 @@ class Desk:
             "acting": None if self._acting is None else _progress(self._acting, Phase.ACTING),
             "receipt": self._receipt,
             "fresh": self._answers.live,
+            "alike": self._answers.letter == "l",  # what only looks alike was asked for, too
             "offline": []
             if answer is None
             else [f"{from_home(path)}: {printable(why)}" for path, why in answer.offline],

@@ -248,6 +248,8 @@ def test_with_similar_asked_for_at_the_start_one_answer_holds_all(filled: Album)
     with Sitting(filled, criteria=LOOKS_ALIKE) as sitting:
         assert len(sitting.groups(grade="both")) == 3
         assert len(sitting.groups(grade="similar")) == 1
+        assert len(sitting.groups(grade="all")) == 4
+        assert sitting.desk.state()["alike"]
 
 
 def test_a_protected_photo_is_not_chosen_to_go(filled: Album) -> None:

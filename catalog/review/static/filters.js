@@ -12,6 +12,7 @@ const GRADES = {
   identical: "Identical",
   same: "Same picture",
   similar: "Looks alike",
+  all: "All of these",
 };
 const STATES = { all: "All", open: "Open", decided: "Decided" };
 const SORTS = {
@@ -71,6 +72,13 @@ export class Filters extends EventTarget {
   get query() {
     const { min, ...others } = this.#values;
     return { ...others, min: Number(min) > 0 ? String(Math.round(Number(min) * MEGABYTE)) : "" };
+  }
+
+  /** What is listed at first, where nobody has said otherwise. @param {string} grade */
+  begin(grade) {
+    if (sessionStorage.getItem(NAME) !== null) return;
+    this.#values.grade = grade;
+    this.#fill();
   }
 
   /** @param {{total: number, bytes: number, ready: boolean}} listing */

@@ -313,6 +313,7 @@ class Page {
       this.list.wait(state.trouble || (finding ? progressWords(finding) : "Looking for copies …"));
     if (state.ready && !this.#asked) {
       this.#asked = true;
+      if (state.alike) this.filters.begin("all");
       this.listing.ask(this.filters.query);
       this.filters.loadFolders().catch(() => {});
     }

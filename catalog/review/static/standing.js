@@ -14,7 +14,7 @@ const FIRST = 80; // while there is nothing to show yet
  * @typedef {{answer: number, tray: number, finding: Doing | null, ready: boolean,
  *   found: {groups: number, photos: number, bytes: number},
  *   chosen: {groups: number, photos: number, bytes: number}, acting: Doing | null,
- *   receipt: Receipt | null, fresh: boolean, offline: string[], remarks: string[],
+ *   receipt: Receipt | null, fresh: boolean, alike: boolean, offline: string[], remarks: string[],
  *   trouble: string}} State
  */
 
