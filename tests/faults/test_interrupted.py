@@ -45,7 +45,7 @@ def assert_quiet_end(done: Done) -> None:
         assert b"should not have happened" not in said, done
 
 
-@pytest.mark.parametrize("rounds", [16, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [8, pytest.param(200, marks=pytest.mark.soak)])
 def test_r23_kill_9_at_any_moment_keeps_what_was_committed_and_the_next_run_finishes(
     imgcat: Imgcat, photos: Path, expected: Content, rounds: int, say: Say
 ) -> None:
