@@ -233,9 +233,8 @@ def _status(path: bytes) -> os.stat_result | None:
 
 
 def _is_still(status: os.stat_result, photo: Photo) -> bool:
-    """Whether it is the file that was indexed: all but ctime, which a link to it changes too."""
-    now = Stamp.of(status)._replace(ctime_ns=photo.stamp.ctime_ns)
-    return now.size > 0 and now.agrees_with(photo.stamp)
+    """Whether it is the file that was indexed, and not an empty one."""
+    return status.st_size > 0 and Stamp.of(status).agrees_but_for_ctime(photo.stamp)
 
 
 def _file(status: os.stat_result) -> File:

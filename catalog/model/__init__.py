@@ -43,6 +43,7 @@ from catalog.model.matches import (
     Rule,
     Side,
     sides_of,
+    weakest,
 )
 from catalog.model.photos import (
     BYTE_WORTH,
@@ -136,4 +137,5 @@ __all__ = [
     "Verification",
     "sides_of",
     "signed64",
+    "weakest",
 ]

@@ -49,6 +49,10 @@ class Stamp(NamedTuple):
         """Whether a file with this stamp is still as it was when ``stored`` was kept."""
         return (self if stored.inode else self.anonymous()) == stored
 
+    def agrees_but_for_ctime(self, stored: Stamp) -> bool:
+        """The same without the time of change, which a new name of the file is enough to move."""
+        return self._replace(ctime_ns=stored.ctime_ns).agrees_with(stored)
+
 
 class HashKind(StrEnum):
     """The 64-bit hashes a picture can be compared by; the names are those of ImageHash."""

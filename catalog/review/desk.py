@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from catalog.errors import CatalogError, UsageError
 from catalog.escaping import harmless, printable
 from catalog.keeping import from_home
-from catalog.model import Action, Choice, Group, Kind, Photo
+from catalog.model import Action, Choice, Group, Kind, Photo, weakest
 from catalog.progress import Phase
 from catalog.review import acts, told
 from catalog.review.acts import Done, Drafted, seen_of
@@ -217,7 +217,8 @@ class Desk:
         """The copies of these groups that can go for the suggested one; how many are left over."""
         new: list[Choice] = []
         for number, group in enumerate(groups):
-            copies = [photo for photo in told.members(group)[1:] if self._may_go(photo, group.keep)]
+            others = told.members(group)[1:]
+            copies = [photo for photo in others if not self._stays(photo, group.keep)]
             if len(new) + len(copies) > MOST_CHOSEN:
                 return new, len(groups) - number
             changed = await self._reader.changed_on_disk([group.keep, *copies])
@@ -226,8 +227,13 @@ class Desk:
                 new += [Choice(goes=seen_of(photo), kept=kept) for photo in copies]
         return new, 0
 
-    def _may_go(self, photo: Photo, keep: Photo) -> bool:
-        return photo.file != keep.file and not self._review.keep.protects(photo.path)
+    def _stays(self, photo: Photo, keep: Photo) -> str:
+        """What a photo is that stays, whatever is chosen; empty for one that can go."""
+        if self._review.keep.protects(photo.path):
+            return "protected"
+        if photo.file == keep.file:
+            return "another name of the kept file: there is nothing to win"
+        return ""
 
     def _is_taken(self, keep: Photo, copies: Sequence[Photo]) -> bool:
         """Whether a choice about a group that is none any more stands against it."""
@@ -384,11 +390,8 @@ class Desk:
 
     def _check_may_go(self, letter: str, group: Group, keep: Photo, drop: Sequence[Photo]) -> None:
         for photo in drop:
-            if self._review.keep.protects(photo.path):
-                raise self._refusal(letter, group, f"{_name(photo)} is protected")
-            if photo.file == keep.file:
-                why = f"{_name(photo)} is another name of the kept file: there is nothing to win"
-                raise self._refusal(letter, group, why)
+            if why := self._stays(photo, keep):
+                raise self._refusal(letter, group, f"{_name(photo)} is {why}")
 
     async def _seen(self, letter: str, group: Group, asked: Sequence[PhotoAsked]) -> list[Photo]:
         """These photos of the group. Raises Refusal where one is not what the page showed."""
@@ -430,7 +433,8 @@ class Desk:
                 kinds[group.keep.path] = Kind.IDENTICAL
                 for path in kinds.keys() & self._tray.choices.keys():
                     kept = self._tray.choices[path].kept.path
-                    found.setdefault(path, told.weakest(kinds, path, kept))
+                    ends = (kinds.get(each, Kind.SIMILAR) for each in (path, kept))
+                    found.setdefault(path, weakest(ends))
         return found
 
 

@@ -123,6 +123,6 @@ def first_changed(photos: Sequence[Photo]) -> Photo | None:
             now = Stamp.of(os.lstat(photo.path))
         except OSError:
             return photo
-        if not now._replace(ctime_ns=photo.stamp.ctime_ns).agrees_with(photo.stamp):
+        if not now.agrees_but_for_ctime(photo.stamp):
             return photo
     return None

@@ -6,7 +6,7 @@ Names are made safe to show, and photos are named by their ids: no path goes bac
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from catalog.escaping import harmless, printable
@@ -16,7 +16,6 @@ from catalog.model import (
     ActionPlan,
     Deed,
     Group,
-    Kind,
     Match,
     Photo,
     Planned,
@@ -272,9 +271,3 @@ def history(actions: Iterable[Action]) -> Object:
             for action in actions
         ]
     }
-
-
-def weakest(kinds: Mapping[bytes, Kind], *paths: bytes) -> Kind:
-    """The weaker of what two photos of a group are to the suggested one; SIMILAR if unknown."""
-    order = list(Kind)
-    return max((kinds.get(path, Kind.SIMILAR) for path in paths), key=order.index)
