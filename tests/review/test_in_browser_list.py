@@ -154,3 +154,28 @@ def test_a_group_that_only_looks_alike_can_be_looked_at_and_decided(
     visitor.press("x")
     world.page.until_chosen(1)
     assert world.tree() == before
+
+
+def test_copies_of_equal_bytes_are_chosen_all_at_once(visit: Visits, world: World) -> None:
+    before = world.tree()
+    visitor = visit()
+    every = visitor.page.get_by_role("button", name="Trash the copies of all of these")
+    expect(every).to_be_hidden()  # nobody is to choose what differs without a look
+    narrow(visitor, "grade", "identical")
+    every.click()
+    visitor.until(lambda: world.page.get("/api/state").json["chosen"]["photos"] > 1)
+    told = world.page.get("/api/groups?count=200&state=decided").json["groups"]
+    assert {group["kind"] for group in told} == {"identical"}
+    visitor.page.get_by_role("button", name="Undo").last.click()
+    world.page.until_chosen(0)
+    assert world.tree() == before
+
+
+def test_where_what_looks_alike_was_asked_for_it_is_listed_at_first(
+    visit: Visits, world: World
+) -> None:
+    first = world.page
+    first.end()
+    world.page = world.review("--grade", "similar")
+    visitor = visit()
+    expect(visitor.text("count")).to_contain_text(f"{GROUPS + 1} groups")
